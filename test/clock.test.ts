@@ -1,0 +1,86 @@
+import { once } from 'node:events'
+import { test } from 'tap'
+import { realClock } from '../src/clock.ts'
+import { handClock } from './support/hand-clock.ts'
+
+test('the real clock tells wall time in whole ms and never goes back', t => {
+  const clock = realClock()
+  const first = clock.now()
+  t.ok(Number.isInteger(first))
+  t.ok(Math.abs(first - Date.now()) < 1000)
+  let last = first
+  for (let i = 0; i < 10_000; i++) {
+    const now = clock.now()
+    if (now < last) t.fail(`went back from ${last} to ${now}`)
+    last = now
+  }
+  t.end()
+})
+
+test('after runs once, every runs until it is disposed', async t => {
+  const clock = realClock()
+  let ticks = 0
+  await new Promise<void>(resolve => {
+    const ticking = clock.every(1, () => {
+      ticks++
+      if (ticks === 3) {
+        ticking[Symbol.dispose]()
+        resolve()
+      }
+    })
+    // The clock's own timers do not keep a process alive; here nothing else does.
+    keepAlive(resolve)
+  })
+  t.equal(ticks, 3)
+  let ran = false
+  await new Promise<void>(resolve => {
+    clock
+      .after(1, () => {
+        ran = true
+      })
+      [Symbol.dispose]()
+    clock.after(5, resolve)
+    keepAlive(resolve)
+  })
+  t.equal(ran, false, 'a disposed timer does not run')
+})
+
+test('a delay that is too long for one timer does not fire at once', async t => {
+  const clock = realClock()
+  let fired = false
+  const long = clock.after(2 ** 40, () => {
+    fired = true
+  })
+  await once(AbortSignal.timeout(10), 'abort')
+  long[Symbol.dispose]()
+  t.equal(fired, false)
+})
+
+test('the hand clock runs what is due in order, each at its own moment', t => {
+  const clock = handClock(0)
+  const seen: string[] = []
+  const note = (name: string) => () => void seen.push(`${name}@${clock.now()}`)
+  clock.after(30, note('c'))
+  clock.after(10, () => {
+    note('a')()
+    clock.after(5, note('nested'))
+  })
+  clock.after(30, note('d'))
+  const cancelled = clock.after(20, note('never'))
+  cancelled[Symbol.dispose]()
+  const ticking = clock.every(12, note('tick'))
+  clock.advance(30)
+  ticking[Symbol.dispose]()
+  t.strictSame(seen, ['a@10', 'tick@12', 'nested@15', 'tick@24', 'c@30', 'd@30'])
+  t.equal(clock.now(), 30)
+  t.equal(clock.waiting, 0)
+  clock.advance(1000)
+  t.equal(seen.length, 6)
+  t.throws(() => clock.every(0, () => {}), RangeError)
+  t.end()
+})
+
+/** Holds the process until `AbortSignal.timeout` below would have ended it anyway. */
+function keepAlive(giveUp: () => void): void {
+  setTimeout(giveUp, 90)
+}
