@@ -1,0 +1,252 @@
+/**
+ * What the schema cannot see because it concerns two places at once: names that are taken, references to nothing, routes that match
+ * the same requests, fallbacks that run in a circle.
+ */
+import type { Definitions, Gateway, Pool, Route } from './definitions.ts'
+import type { Finding, Path } from './findings.ts'
+import type { Config, ListenAddress, Listener } from './schema.ts'
+import { type didYouMean, limitedHints, quote } from './suggest.ts'
+import { joinHostPort } from './units.ts'
+
+/** One entry of a section; without a value when something is wrong with it already. Its name can be referred to all the same. */
+export interface Entry<T> {
+  readonly name: string | undefined
+  readonly value: T | undefined
+}
+
+export interface Sections {
+  /** Where the admin API listens, if that is known. */
+  readonly admin: ListenAddress | undefined
+  /** undefined: not known here, references to listeners are not checked. */
+  readonly listeners: readonly Entry<Listener>[] | undefined
+  readonly gateways: readonly Entry<Gateway>[]
+  readonly pools: readonly Entry<Pool>[]
+  readonly routes: readonly Entry<Route>[]
+}
+
+/**
+ * Everything in `definitions` that does not fit together, with paths into that document. Routes' listeners are looked up among those
+ * of `file`; without it they are taken as they are.
+ */
+export function checkDefinitions(definitions: Definitions, file?: Pick<Config, 'admin' | 'listeners'>): Finding[] {
+  const entries = <T extends { name: string }>(values: readonly T[]): Entry<T>[] =>
+    values.map(value => ({ name: value.name, value }))
+  return checkSections({
+    admin: file?.admin.listen,
+    listeners: file && entries(file.listeners),
+    gateways: entries(definitions.gateways),
+    pools: entries(definitions.pools),
+    routes: entries(definitions.routes),
+  })
+}
+
+export function checkSections(sections: Sections): Finding[] {
+  const { admin, listeners = [], gateways, pools, routes } = sections
+  const find = lookup(limitedHints(100))
+  return [
+    ...duplicateNames('listeners', listeners),
+    ...duplicateNames('gateways', gateways),
+    ...duplicateNames('pools', pools),
+    ...duplicateNames('routes', routes),
+    ...sameAddresses(listeners, admin),
+    ...values(gateways).flatMap(([gateway, at]) => checkGateway(gateway, ['gateways', at])),
+    ...checkPools(pools, names(gateways), find),
+    ...fallbackCircles(pools),
+    ...checkRoutes(sections, find),
+    ...equalRoutes(routes),
+  ]
+}
+
+const names = (entries: readonly Entry<unknown>[]): ReadonlySet<string> =>
+  new Set(entries.flatMap(({ name }) => (name === undefined ? [] : [name])))
+
+const values = <T>(entries: readonly Entry<T>[]): [T, number][] =>
+  entries.flatMap(({ value }, at): [T, number][] => (value === undefined ? [] : [[value, at]]))
+
+/** Says that there is no such thing, if there is none. */
+type Lookup = (kind: string, name: string, known: ReadonlySet<string>, path: Path) => Finding[]
+
+function lookup(hint: typeof didYouMean): Lookup {
+  return (kind, name, known, path) => {
+    if (known.has(name)) return []
+    return [{ path, code: 'unknown_reference', message: `there is no ${kind} ${quote(name)}${hint(name, known)}` }]
+  }
+}
+
+function duplicateNames(section: string, entries: readonly Entry<unknown>[]): Finding[] {
+  const first = new Map<string, number>()
+  return entries.flatMap(({ name }, at): Finding[] => {
+    if (name === undefined) return []
+    const taken = first.get(name)
+    if (taken === undefined) first.set(name, at)
+    return taken === undefined
+      ? []
+      : [
+          {
+            path: [section, at, 'name'],
+            code: 'duplicate_name',
+            message: `${section}[${taken}] is called ${quote(name)} already`,
+          },
+        ]
+  })
+}
+
+function sameAddresses(listeners: readonly Entry<Listener>[], admin: ListenAddress | undefined): Finding[] {
+  const taken = new Map<string, string>()
+  if (admin !== undefined) taken.set(joinHostPort(admin), 'the admin API')
+  return values(listeners).flatMap(([{ name, listen }, at]): Finding[] => {
+    const address = joinHostPort(listen)
+    const other = taken.get(address)
+    taken.set(address, other ?? `listener ${quote(name)}`)
+    // Port 0 is a free port, another one each time.
+    if (other === undefined || listen.port === 0) return []
+    return [{ path: ['listeners', at, 'listen'], code: 'bad_request', message: `${other} listens there already` }]
+  })
+}
+
+function checkGateway(gateway: Gateway, path: Path): Finding[] {
+  if (gateway.address !== 'from_heartbeat' || gateway.liveness === 'heartbeat') return []
+  const message = 'a gateway that announces its address must beat: liveness: heartbeat'
+  return [{ path: [...path, 'address'], code: 'bad_request', message }]
+}
+
+function checkPools(pools: readonly Entry<Pool>[], gateways: ReadonlySet<string>, find: Lookup): Finding[] {
+  const known = names(pools)
+  return values(pools).flatMap(([pool, at]) => {
+    const seen = new Set<string>()
+    const members = pool.members.flatMap(({ gateway }, index): Finding[] => {
+      const path = ['pools', at, 'members', index]
+      if (seen.has(gateway)) {
+        return [{ path, code: 'duplicate_member', message: `${quote(gateway)} is a member of this pool already` }]
+      }
+      seen.add(gateway)
+      return find('gateway', gateway, gateways, path)
+    })
+    const { on_all_down } = pool
+    if (on_all_down.action !== 'fallback') return members
+    return [...members, ...find('pool', on_all_down.pool, known, ['pools', at, 'on_all_down', 'pool'])]
+  })
+}
+
+/** A request may wander from fallback to fallback, but never back. Told once for each circle, at its first pool. */
+function fallbackCircles(pools: readonly Entry<Pool>[]): Finding[] {
+  const next = new Map(
+    values(pools).flatMap(([{ name, on_all_down }, at]) =>
+      on_all_down.action === 'fallback' ? [[name, { to: on_all_down.pool, at }] as const] : [],
+    ),
+  )
+  const done = new Set<string>()
+  const findings: Finding[] = []
+  for (const [start, { at }] of next) {
+    const walked = new Set<string>()
+    let here = start
+    for (let step = next.get(here); step !== undefined && !done.has(here) && !walked.has(here); step = next.get(here)) {
+      walked.add(here)
+      here = step.to
+    }
+    if (walked.has(here)) {
+      const circle = [...walked].slice([...walked].indexOf(here))
+      findings.push({
+        path: ['pools', next.get(here)?.at ?? at, 'on_all_down', 'pool'],
+        code: 'fallback_cycle',
+        message: `fallbacks run in a circle: ${[...circle, here].join(' → ')}`,
+      })
+    }
+    for (const name of walked) done.add(name)
+  }
+  return findings
+}
+
+function checkRoutes({ listeners, gateways, pools, routes }: Sections, find: Lookup): Finding[] {
+  const gatewayNames = names(gateways)
+  const poolNames = names(pools)
+  const listenerNames = listeners && names(listeners)
+  const protocols = new Map(listeners?.map(({ name, value }) => [name, value?.protocol]))
+  return values(routes).flatMap(([route, at]) => {
+    const path = ['routes', at]
+    const findings = checkShape(route, path)
+    if ('gateway' in route.target) {
+      findings.push(...find('gateway', route.target.gateway, gatewayNames, [...path, 'target', 'gateway']))
+    } else findings.push(...find('pool', route.target.pool, poolNames, [...path, 'target', 'pool']))
+    if (route.listener === undefined || listenerNames === undefined) return findings
+    findings.push(...find('listener', route.listener, listenerNames, [...path, 'listener']))
+    if (route.protocol === 'http' && protocols.get(route.listener) === 'tls') {
+      const message = `listener ${quote(route.listener)} passes TLS through and sees no HTTP`
+      findings.push({ path: [...path, 'listener'], code: 'bad_request', message })
+    }
+    return findings
+  })
+}
+
+type Key = 'listener' | 'listen' | 'gateway_port' | 'match.host' | 'match.sni' | 'match.alpn'
+
+/** Where the protocols differ in what a route must say (true) and must not say (false). */
+const SHAPES: Readonly<Record<Route['protocol'], Readonly<Partial<Record<Key, boolean>>>>> = {
+  http: { listen: false, gateway_port: false, 'match.sni': false, 'match.alpn': false },
+  tcp: {
+    listen: true,
+    gateway_port: true,
+    listener: false,
+    'match.host': false,
+    'match.sni': false,
+    'match.alpn': false,
+  },
+  udp: {
+    listen: true,
+    gateway_port: true,
+    listener: false,
+    'match.host': false,
+    'match.sni': false,
+    'match.alpn': false,
+  },
+  tls: { listener: true, gateway_port: true, listen: false, 'match.host': false },
+}
+
+function checkShape(route: Route, path: Path): Finding[] {
+  const said: Record<Key, unknown> = {
+    listener: route.listener,
+    listen: route.listen,
+    gateway_port: route.gateway_port,
+    'match.host': route.match.host,
+    'match.sni': route.match.sni,
+    'match.alpn': route.match.alpn,
+  }
+  return Object.entries(SHAPES[route.protocol]).flatMap(([key, needed]): Finding[] => {
+    if ((said[key as Key] !== undefined) === needed) return []
+    const message = `${route.protocol} routes ${needed ? 'need' : 'have no'} ${key}`
+    return [{ path: needed ? path : [...path, ...key.split('.')], code: 'bad_request', message }]
+  })
+}
+
+/** Two routes that would match the same requests: nobody could say which one is meant. One that is not enabled matches nothing. */
+function equalRoutes(routes: readonly Entry<Route>[]): Finding[] {
+  const groups = new Map<string, Map<string | undefined, number>>()
+  return values(routes).flatMap(([route, at]): Finding[] => {
+    if (!route.enabled) return []
+    const key = matchKey(route)
+    const group = groups.get(key) ?? new Map<string | undefined, number>()
+    groups.set(key, group)
+    // Without a listener a route is on all of them, so it meets every other of its group.
+    const other =
+      route.listener === undefined ? group.values().next().value : (group.get(route.listener) ?? group.get(undefined))
+    if (!group.has(route.listener)) group.set(route.listener, at)
+    if (other === undefined) return []
+    const name = routes[other]?.name ?? ''
+    return [
+      { path: ['routes', at], code: 'equal_routes', message: `matches the same requests as route ${quote(name)}` },
+    ]
+  })
+}
+
+function matchKey({ protocol, match, listen }: Route): string {
+  switch (protocol) {
+    case 'http':
+      // `/app` and `/app/` match the same paths.
+      return JSON.stringify(['http', match.host, match.path.replace(/\/$/, '')])
+    case 'tls':
+      return JSON.stringify(['tls', match.sni, [...(match.alpn ?? [])].sort()])
+    case 'tcp':
+    case 'udp':
+      return JSON.stringify([protocol, listen])
+  }
+}

@@ -1,0 +1,179 @@
+import { test } from 'tap'
+import { z } from 'zod'
+import { notAvailable } from '../../src/config/available.ts'
+import { pool, route, settings } from '../../src/config/definitions.ts'
+import { pathText } from '../../src/config/findings.ts'
+import { type Loaded, parseConfig } from '../../src/config/load.ts'
+
+/** Every section, with all that a configuration can ask for; what this version does not run ends in `# not yet`. */
+const EVERYTHING = `version: 1
+cluster: home
+store:
+  kind: redis # not yet
+  url: "redis://127.0.0.1:6379"
+  cache: ./data/replica-a.db
+admin:
+  listen: 127.0.0.1:9900
+  tls: # not yet
+    cert: a.crt
+    key: a.key
+  token: \${GATEPOOL_ADMIN_TOKEN}
+definitions: store
+settings: { gateway_down_threshold: 90s }
+listeners:
+  - { name: web, protocol: http, listen: 127.0.0.1:8080, trusted_proxies: [10.0.0.0/8] }
+  - name: secure
+    listen: "[::]:8443"
+    protocol: https # not yet
+    certificates: # not yet
+      - { cert: one.crt, key: one.key }
+  - name: passthrough
+    listen: 0.0.0.0:9443
+    protocol: tls # not yet
+gateways:
+  - { name: home, title: Home, address: 127.0.0.1, http_port: 9101, liveness: heartbeat }
+  - { name: ds918, address: nas.lan, http_port: 9102, liveness: assumed }
+pools:
+  - name: home-network
+    title: Home network
+    mode: failover
+    lb_policy: round_robin
+    failback_cooldown: nas
+    outage_message: "We are back in a minute."
+    members: [home, ds918]
+    passive: { max_fails: 3, fail_duration: 30s }
+    active: # not yet
+      - { kind: http, path: /, interval: 10s, timeout: 2s, fall: 3, rise: 2, fast_interval: 1s }
+    on_all_down: { action: fail_closed }
+routes:
+  - { name: nas, match: { host: nas.example.com, path: / }, target: { gateway: home }, backend: 192.168.1.5:5001 }
+  - { name: app, match: { host: "*.example.org" }, target: { pool: home-network } }
+  - name: rdp
+    target: { pool: home-network }
+    protocol: tcp # not yet
+    listen: 0.0.0.0:3389 # not yet
+    gateway_port: 13389 # not yet
+  - name: dns
+    target: { pool: home-network }
+    protocol: udp # not yet
+    listen: 0.0.0.0:5353 # not yet
+    gateway_port: 53 # not yet
+  - name: db
+    listener: passthrough
+    target: { pool: home-network }
+    protocol: tls # not yet
+    match:
+      sni: db.example.org # not yet
+    gateway_port: 5432 # not yet
+`
+
+const load = (text: string): Loaded => parseConfig(text, 'x.yaml', { GATEPOOL_ADMIN_TOKEN: 'correct-horse' })
+
+test('what this version does not run is refused at its place, and nothing else is', t => {
+  const loaded = load(EVERYTHING)
+  const problems = loaded.kind === 'problems' ? loaded.problems : []
+  const marked = EVERYTHING.split('\n').flatMap((line, index) => (line.endsWith('# not yet') ? [index + 1] : []))
+  t.strictSame(
+    problems.map(({ line }) => line),
+    marked,
+  )
+  for (const { code, message, path } of problems) {
+    t.equal(code, 'not_available', path)
+    t.match(message, /^not available in this version: \w/)
+  }
+  t.end()
+})
+
+test('without these parts the same file loads', t => {
+  const lines = EVERYTHING.replace(/ {2}- name: (secure|passthrough|rdp|dns|db)\n( {4}.*\n)*/g, '')
+    .replace(/ {2}(kind: redis.*|url: .*|cache: .*)\n/g, '')
+    .replace('store:\n', 'store: { kind: embedded, path: ./data/gatepool.db }\n')
+    .replace(/( *)(tls|active): # not yet\n(\1 .*\n)*/g, '')
+  t.notMatch(lines, /not yet/)
+  const loaded = load(lines)
+  t.strictSame(loaded.kind === 'problems' ? loaded.problems : [], [])
+  t.match(loaded.kind === 'config' && loaded.config, {
+    cluster: 'home',
+    store: { kind: 'embedded', path: './data/gatepool.db' },
+    admin: { listen: { host: '127.0.0.1', port: 9900 }, token: 'correct-horse' },
+    definitions: 'store',
+    settings: { gateway_down_threshold: 90_000 },
+    listeners: [
+      { name: 'web', protocol: 'http', listen: { host: '127.0.0.1', port: 8080 }, trusted_proxies: ['10.0.0.0/8'] },
+    ],
+    gateways: [
+      { name: 'home', title: 'Home', enabled: true, address: '127.0.0.1', http_port: 9101, liveness: 'heartbeat' },
+      { name: 'ds918', address: 'nas.lan' },
+    ],
+    pools: [
+      {
+        name: 'home-network',
+        mode: 'failover',
+        failback_cooldown: 900_000,
+        members: [
+          { gateway: 'home', weight: 1 },
+          { gateway: 'ds918', weight: 1 },
+        ],
+        passive: { max_fails: 3, fail_duration: 30_000, unhealthy_status: [502, 503, 504] },
+        on_all_down: { action: 'fail_closed' },
+      },
+    ],
+    routes: [
+      {
+        name: 'nas',
+        match: { host: 'nas.example.com', path: '/' },
+        target: { gateway: 'home' },
+        backend: '192.168.1.5:5001',
+      },
+      { name: 'app', match: { host: '*.example.org', path: '/' }, target: { pool: 'home-network' } },
+    ],
+  })
+  t.end()
+})
+
+test('each of them is named, wherever it stands', t => {
+  const refused: [input: unknown, path: string][] = [
+    [{ metrics: { listen: '127.0.0.1:1' } }, 'metrics'],
+    [{ heartbeats: {} }, 'heartbeats'],
+    [{ logging: { access: true } }, 'logging.access'],
+    [{ listeners: [{ accept_proxy: true }] }, 'listeners[0].accept_proxy'],
+    [{ gateways: [{}, { address: 'from_heartbeat' }] }, 'gateways[1].address'],
+    [{ settings: { address_ranges: ['10.0.0.0/8'] } }, 'settings.address_ranges'],
+    [{ gateways: [{ max_instances: 2 }] }, 'gateways[0].max_instances'],
+    [{ gateways: [{ liveness: 'probe' }] }, 'gateways[0].liveness'],
+    [{ pools: [{ lb_policy: 'latency' }] }, 'pools[0].lb_policy'],
+    [{ pools: [{ lb_policy: 'two_choices' }] }, 'pools[0].lb_policy'],
+    [{ pools: [{ passive: { unhealthy_latency: '1s' } }] }, 'pools[0].passive.unhealthy_latency'],
+    [{ pools: [{ passive: { max_fail_ratio: 0.5 } }] }, 'pools[0].passive.max_fail_ratio'],
+    [{ pools: [{ on_all_down: { action: 'hold' } }] }, 'pools[0].on_all_down.action'],
+    [{ pools: [{ hold_out: true }] }, 'pools[0].hold_out'],
+    [{ pools: [{ slow_start: '10s' }] }, 'pools[0].slow_start'],
+    [{ pools: [{ max_connections: 5 }] }, 'pools[0].max_connections'],
+    [{ pools: [{ sessions: { on_down: 'close' } }] }, 'pools[0].sessions'],
+    [{ pools: [{ send_proxy: 'v2' }] }, 'pools[0].send_proxy'],
+    [{ routes: [{ strip_prefix: '/app' }] }, 'routes[0].strip_prefix'],
+    [{ routes: [{ request_fields: { remove: ['cookie'] } }] }, 'routes[0].request_fields'],
+  ]
+  for (const [input, path] of refused) {
+    t.strictSame(
+      notAvailable(input).map(finding => pathText(finding.path)),
+      [path],
+      path,
+    )
+  }
+  t.strictSame(notAvailable({ pools: [{ lb_policy: 'ip_hash', hold_out: false, active: [] }] }), [])
+  for (const odd of [undefined, null, 7, 'x', [], { pools: 7, routes: [null, 7], listeners: {} }])
+    t.strictSame(notAvailable(odd), [])
+  t.end()
+})
+
+test('an object that a client read and sends back asks for nothing', t => {
+  const read = {
+    pools: [z.encode(pool, pool.parse({ name: 'a', members: ['b'] }))],
+    settings: z.encode(settings, settings.parse({})),
+    routes: [z.encode(route, route.parse({ name: 'a', target: { pool: 'a' } }))],
+  }
+  t.strictSame(notAvailable(read, { repeated: true }), [])
+  t.not(notAvailable(read).length, 0, 'in a file even a default is said on purpose')
+  t.end()
+})

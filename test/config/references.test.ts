@@ -1,0 +1,150 @@
+import fc from 'fast-check'
+import { test } from 'tap'
+import { type Definitions, definitions } from '../../src/config/definitions.ts'
+import { pathText } from '../../src/config/findings.ts'
+import { checkDefinitions } from '../../src/config/references.ts'
+
+const make = (input: unknown): Definitions => definitions.parse(input)
+const told = (input: unknown): string[] =>
+  checkDefinitions(make(input)).map(({ path, code, message }) => `${pathText(path)}: ${code}: ${message}`)
+
+const gateways = [
+  { name: 'home', address: '127.0.0.1' },
+  { name: 'spare', address: '127.0.0.2' },
+]
+const a = { name: 'a', members: ['home'] }
+const to = { pool: 'a' }
+
+test('names are taken once for each kind', t => {
+  t.strictSame(told({ gateways: [...gateways, gateways[0]], pools: [{ name: 'home' }, { name: 'home' }] }), [
+    'gateways[2].name: duplicate_name: gateways[0] is called "home" already',
+    'pools[1].name: duplicate_name: pools[0] is called "home" already',
+  ])
+  t.end()
+})
+
+test('members, targets and fallbacks must exist', t => {
+  t.strictSame(
+    told({
+      gateways,
+      pools: [
+        { name: 'a', members: ['hoem', 'elsewhere', 'home', 'home'] },
+        { name: 'b', on_all_down: { action: 'fallback', pool: 'c' } },
+      ],
+      routes: [
+        { name: 'r', match: { path: '/1' }, target: { pool: 'home' } },
+        { name: 's', match: { path: '/2' }, target: { gateway: 'b' } },
+      ],
+    }),
+    [
+      'pools[0].members[0]: unknown_reference: there is no gateway "hoem" (did you mean "home"?)',
+      'pools[0].members[1]: unknown_reference: there is no gateway "elsewhere"',
+      'pools[0].members[3]: duplicate_member: "home" is a member of this pool already',
+      'pools[1].on_all_down.pool: unknown_reference: there is no pool "c" (did you mean "a"?)',
+      'routes[0].target.pool: unknown_reference: there is no pool "home"',
+      'routes[1].target.gateway: unknown_reference: there is no gateway "b"',
+    ],
+  )
+  t.end()
+})
+
+test('routes that match the same requests are refused, whatever way they are written', t => {
+  const equal: [object, object][] = [
+    [{}, {}],
+    [{ match: { host: 'a.example.com' } }, { match: { host: 'A.Example.Com.' } }],
+    [{ match: { host: '*.example.com', path: '/x' } }, { match: { host: '*.example.com', path: '/x' } }],
+    [{ match: { path: '/x' } }, { match: { path: '/x/' } }],
+    [{ listener: 'web' }, { listener: 'web' }],
+    [{ listener: 'web' }, {}],
+    [{}, { listener: 'web' }],
+  ]
+  for (const [one, other] of equal) {
+    const routes = [
+      { name: 'one', target: to, ...one },
+      { name: 'other', target: to, ...other },
+    ]
+    t.strictSame(told({ gateways, pools: [a], routes }), [
+      'routes[1]: equal_routes: matches the same requests as route "one"',
+    ])
+  }
+  const different: [object, object][] = [
+    [{ match: { host: 'a.example.com' } }, {}],
+    [{ match: { host: 'a.example.com' } }, { match: { host: '*.example.com' } }],
+    [{ match: { path: '/x' } }, { match: { path: '/X' } }],
+    [{ listener: 'web' }, { listener: 'lan' }],
+    [{ enabled: false }, {}],
+  ]
+  for (const [one, other] of different) {
+    const routes = [
+      { name: 'one', target: to, ...one },
+      { name: 'other', target: to, ...other },
+    ]
+    t.strictSame(told({ gateways, pools: [a], routes }), [])
+  }
+  t.end()
+})
+
+test('a fallback never leads back', t => {
+  const pool = (name: string, next?: string): object => ({
+    name,
+    ...(next === undefined ? {} : { on_all_down: { action: 'fallback', pool: next } }),
+  })
+  t.strictSame(told({ pools: [pool('x', 'x')] }), [
+    'pools[0].on_all_down.pool: fallback_cycle: fallbacks run in a circle: x → x',
+  ])
+  t.strictSame(told({ pools: [pool('in', 'x'), pool('x', 'y'), pool('y', 'z'), pool('z', 'x')] }), [
+    'pools[1].on_all_down.pool: fallback_cycle: fallbacks run in a circle: x → y → z → x',
+  ])
+  t.strictSame(told({ pools: [pool('x', 'z'), pool('y', 'z'), pool('z', 'end'), pool('end')] }), [])
+  t.end()
+})
+
+test('every circle of fallbacks is told exactly once', t => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -1, max: 9 }), { minLength: 10, maxLength: 10 }), next => {
+      const pools = next.map((to, at) => ({
+        name: `p${at}`,
+        ...(to < 0 ? {} : { on_all_down: { action: 'fallback', pool: `p${to}` } }),
+      }))
+      const onCircle = next.map((_, at) => {
+        let here = next[at] ?? -1
+        for (let steps = 0; steps < 10 && here >= 0 && here !== at; steps++) here = next[here] ?? -1
+        return here === at
+      })
+      const circles = new Set(
+        onCircle.flatMap((on, at) => {
+          if (!on) return []
+          const around = [at]
+          for (let here = next[at] ?? at; here !== at; here = next[here] ?? at) around.push(here)
+          return [Math.min(...around)]
+        }),
+      )
+      return told({ pools }).length === circles.size
+    }),
+  )
+  t.pass('no counterexample')
+  t.end()
+})
+
+test('a route says what its protocol needs, and nothing that it does not have', t => {
+  const route = (fields: object): string[] =>
+    told({ gateways, pools: [a], routes: [{ name: 'r', target: to, ...fields }] })
+  t.strictSame(route({ protocol: 'tcp' }), [
+    'routes[0]: bad_request: tcp routes need listen',
+    'routes[0]: bad_request: tcp routes need gateway_port',
+  ])
+  t.strictSame(route({ protocol: 'udp', listen: '0.0.0.0:53', gateway_port: 53, match: { host: 'a.de' } }), [
+    'routes[0].match.host: bad_request: udp routes have no match.host',
+  ])
+  t.strictSame(route({ protocol: 'tls', listener: 'tls', gateway_port: 1, match: { sni: 'a.de' } }), [])
+  t.strictSame(route({ gateway_port: 80 }), ['routes[0].gateway_port: bad_request: http routes have no gateway_port'])
+  t.end()
+})
+
+test('a gateway that announces its address must beat', t => {
+  t.strictSame(told({ gateways: [{ name: 'a', address: 'from_heartbeat', liveness: 'heartbeat' }] }), [])
+  t.strictSame(told({ gateways: [{ name: 'a', address: 'from_heartbeat' }] }), [
+    'gateways[0].address: bad_request: a gateway that announces its address must beat: liveness: heartbeat',
+  ])
+  t.end()
+})
