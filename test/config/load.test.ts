@@ -132,6 +132,17 @@ test('a text that looks like a reference and is none is told', t => {
   t.end()
 })
 
+test('two listeners cannot share an address, unless the system picks the ports', t => {
+  const listeners = (...at: string[]) =>
+    `version: 1\nlisteners:\n${at.map((to, i) => `  - { name: l${i}, listen: ${to} }\n`).join('')}`
+  t.strictSame(read(listeners('127.0.0.1:9900', '127.0.0.1:80', '127.0.0.1:80')), [
+    'x.yaml:3:25: listeners[0].listen: the admin API listens there already',
+    'x.yaml:5:25: listeners[2].listen: listener "l1" listens there already',
+  ])
+  t.match(read(listeners('127.0.0.1:0', '127.0.0.1:0')), { listeners: [{ name: 'l0' }, { name: 'l1' }] })
+  t.end()
+})
+
 test('anchors and aliases repeat what they name', t => {
   t.match(read('version: 1\ngateways:\n  - &a { name: a, address: &h nas.lan }\n  - { name: b, address: *h }\n'), {
     gateways: [{ address: 'nas.lan' }, { address: 'nas.lan' }],
