@@ -1,0 +1,195 @@
+/**
+ * One event, one step: the snapshot after it, and what has to be told. Pure; `state.ts` holds the one reference that it replaces.
+ * Null means that nothing changed, so that every answer of every upstream can be reported for the price of a look-up.
+ */
+import type { Documents, Event, FactDraft } from './events.ts'
+import { holdsOf } from './holds.ts'
+import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
+import type { Beat, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
+import { own } from './own.ts'
+import { onOutcome, onPassive, onTick, type PassiveChange, put } from './passive.ts'
+import { buildSnapshot } from './snapshot.ts'
+import { hear, tell } from './told.ts'
+
+export interface Advance {
+  readonly snapshot: Snapshot
+  /** Facts of this replica alone; those that came with a commit are told by the cluster. */
+  readonly facts: readonly FactDraft[]
+}
+
+/**
+ * The first snapshot of a process. What is already so when it starts was told before, by whoever saw it begin; only what may be so
+ * because a host name was not looked up yet never was.
+ */
+export function begin(world: World): Snapshot {
+  const snapshot = buildSnapshot(world, null, 'all')
+  const unresolved = ({ members }: PoolView) => members.some(({ cause }) => cause === 'unresolved')
+  return withSight(snapshot, { ...world.sight, told: tell(snapshot, world.sight.told, 0, unresolved).told })
+}
+
+export function advance(snapshot: Snapshot, event: Event): Advance | null {
+  switch (event.kind) {
+    case 'outcome':
+      return sighted(snapshot, onOutcome(snapshot, event), event.at)
+    case 'trial':
+      return sighted(snapshot, onPassive(snapshot, event.upstream, event), event.at)
+    case 'tick':
+      return sighted(snapshot, onTick(snapshot, event.at), event.at)
+    case 'beat':
+      return onBeat(snapshot, event)
+    case 'observing':
+      return { snapshot: withSight(snapshot, { ...snapshot.world.sight, observing_since: event.at }), facts: [] }
+    case 'resolved':
+      return onResolved(snapshot, event)
+    case 'noted':
+      return { snapshot, facts: [event.fact] }
+    case 'loaded':
+      return onLoaded(snapshot, event)
+    case 'committed':
+      return onCommitted(snapshot, event)
+  }
+}
+
+/** The facts about who serves that a commit of `documents` brings: they are committed with it. */
+export function foresee(snapshot: Snapshot, documents: Partial<Documents>, at: number): readonly FactDraft[] {
+  return onDocuments(snapshot, documents, snapshot.world.sight, at).facts
+}
+
+function sighted(snapshot: Snapshot, change: PassiveChange | null, at: number): Advance | null {
+  return change && conclude({ ...snapshot.world, sight: change.sight }, snapshot, change.touched, change.facts, at)
+}
+
+function onBeat(snapshot: Snapshot, { gateway, instance, said, at }: Extract<Event, { kind: 'beat' }>): Advance | null {
+  const { world } = snapshot
+  // It may have been deleted while its beat was under way.
+  if (gatewayOf(world, gateway) === undefined) return null
+  const before = own(world.sight.beats, gateway) ?? {}
+  const instances: Record<string, Beat> = { [instance]: { at, said } }
+  // Instances that fell silent long ago go here, so that restarts under ever new names do not pile up.
+  const oldest = at - world.definitions.value.settings.gateway_down_threshold
+  for (const [name, beat] of Object.entries(before)) if (name !== instance && beat.at > oldest) instances[name] = beat
+  const beats = { ...world.sight.beats, [gateway]: instances }
+  // Only where one instance is held does it matter which of them beat.
+  const touched = holdsOf(world.holds.value, gateway).length > 0 ? poolsOf(world.definitions.value, gateway) : NO_POOLS
+  return conclude({ ...world, sight: { ...world.sight, beats } }, snapshot, touched, [], at)
+}
+
+function onResolved(snapshot: Snapshot, { host, addresses, at }: Extract<Event, { kind: 'resolved' }>): Advance | null {
+  const { world } = snapshot
+  const before = own(world.sight.addresses, host)
+  if (before?.join() === addresses.join()) return null
+  const next = { ...world, sight: { ...world.sight, addresses: put(world.sight.addresses, host, addresses) } }
+  const { gateways } = world.definitions.value
+  const touched = gateways
+    .filter(({ address }) => address === host)
+    .flatMap(({ name }) => [...poolsOf(world.definitions.value, name)])
+  // The first answer only shows how things are; nothing began with it.
+  return conclude(forgetStrangers(next), snapshot, new Set(touched), [], at, before === undefined)
+}
+
+function onLoaded(snapshot: Snapshot, { definitions, changed, at }: Extract<Event, { kind: 'loaded' }>): Advance {
+  const next = { revision: snapshot.world.definitions.revision + 1, value: definitions }
+  const step = onCommitted(snapshot, { kind: 'committed', documents: { definitions: next }, facts: [], at })
+  const told: FactDraft = { kind: 'definitions_changed', at, subject: 'definitions', cause: 'file', changed }
+  return { ...step, facts: [told, ...step.facts] }
+}
+
+function onCommitted(snapshot: Snapshot, { documents, facts, at }: Extract<Event, { kind: 'committed' }>): Advance {
+  const { sight } = snapshot.world
+  return onDocuments(snapshot, documents, { ...sight, told: hear(sight.told, facts) }, at)
+}
+
+function onDocuments(snapshot: Snapshot, documents: Partial<Documents>, sight: Sight, at: number): Advance {
+  const world: World = { ...snapshot.world, ...documents, sight }
+  if (!documents.definitions) return conclude(world, snapshot, touchedBy(snapshot.world, world), [], at)
+  // Who serves after a change of definitions is what somebody asked for.
+  return conclude(forgetStrangers(world), null, 'all', [], at, true)
+}
+
+function conclude(
+  world: World,
+  previous: Snapshot | null,
+  touched: ReadonlySet<string> | 'all',
+  facts: readonly FactDraft[],
+  at: number,
+  quiet = false,
+): Advance {
+  if (previous && touched !== 'all' && touched.size === 0) return { snapshot: { ...previous, world }, facts }
+  const snapshot = rescued(buildSnapshot(world, previous, touched))
+  const telling = tell(snapshot, snapshot.world.sight.told, at, () => quiet)
+  return {
+    snapshot: withSight(snapshot, { ...snapshot.world.sight, told: telling.told }),
+    facts: [...facts, ...telling.facts],
+  }
+}
+
+/** A failing pool is failing no more once another member of it is ready. */
+function rescued(snapshot: Snapshot): Snapshot {
+  const { sight } = snapshot.world
+  let { failing } = sight
+  for (const [name, { upstream }] of Object.entries(failing)) {
+    const members = own(snapshot.pools, name)?.members ?? []
+    if (members.some(({ ready, gateway }) => ready && !upstream.startsWith(`${name}/${gateway}/`)))
+      failing = put(failing, name, undefined)
+  }
+  if (failing === sight.failing) return snapshot
+  const ended = Object.keys(sight.failing).filter(name => !Object.hasOwn(failing, name))
+  return buildSnapshot({ ...snapshot.world, sight: { ...sight, failing } }, snapshot, new Set(ended))
+}
+
+/** The pools in which a changed liveness record or hold shows. */
+function touchedBy(before: World, after: World): ReadonlySet<string> {
+  const touched = new Set<string>()
+  for (const { name } of after.definitions.value.gateways) {
+    const same =
+      own(before.liveness.value.gateways, name) === own(after.liveness.value.gateways, name) &&
+      own(before.holds.value.gateways, name) === own(after.holds.value.gateways, name)
+    if (!same) for (const pool of poolsOf(after.definitions.value, name)) touched.add(pool)
+  }
+  return touched
+}
+
+const NO_POOLS: ReadonlySet<string> = new Set()
+
+/** The pools in which a gateway shows; one that is in none shows in the plans of the routes that are pinned to it. */
+function poolsOf({ pools }: Definitions, gateway: string): ReadonlySet<string> {
+  const names = pools
+    .filter(({ members }) => members.some(member => member.gateway === gateway))
+    .map(({ name }) => name)
+  return new Set(names.length > 0 ? names : [NO_POOL])
+}
+
+/** What is remembered of upstreams, pools, gateways and host names that are no longer there is let go. */
+function forgetStrangers(world: World): World {
+  const { gateways, pools } = world.definitions.value
+  const keys = new Set(
+    pools.flatMap(({ name, members }) =>
+      gateways
+        .filter(gateway => members.some(member => member.gateway === gateway.name))
+        .flatMap(gateway => upstreamsOf(world, name, gateway).map(({ key }) => key)),
+    ),
+  )
+  const poolNames = new Set(pools.map(({ name }) => name))
+  const gatewayNames = new Set(gateways.map(({ name }) => name))
+  const hosts = new Set(gateways.map(({ address }) => address))
+  const { passive, failing, told, beats, addresses } = world.sight
+  const sight: Sight = {
+    ...world.sight,
+    passive: only(passive, keys),
+    failing: Object.fromEntries(
+      Object.entries(failing).filter(([name, { upstream }]) => poolNames.has(name) && keys.has(upstream)),
+    ),
+    told: only(told, poolNames),
+    beats: only(beats, gatewayNames),
+    addresses: only(addresses, hosts),
+  }
+  return { ...world, sight }
+}
+
+function only<T>(record: Readonly<Record<string, T>>, keys: ReadonlySet<string>): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => keys.has(key)))
+}
+
+function withSight(snapshot: Snapshot, sight: Sight): Snapshot {
+  return { ...snapshot, world: { ...snapshot.world, sight } }
+}

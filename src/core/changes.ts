@@ -1,0 +1,136 @@
+/**
+ * Changes of what the cluster agrees on, each a pure function of the world and the time. `ledger.ts` commits what they answer by
+ * compare-and-set and asks them again when somebody else was faster.
+ */
+import type { Refusal } from '../errors.ts'
+import { evaluate, recordOf, signal } from './evaluate.ts'
+import type { FactDraft } from './events.ts'
+import { expire, hold, holdsOf, release } from './holds.ts'
+import { gatewayOf } from './member.ts'
+import type { Announcement, Definitions, Hold, Member, World } from './nouns.ts'
+import { own } from './own.ts'
+import type { Values } from './store.ts'
+
+export interface Proposal {
+  readonly documents: Partial<Values>
+  readonly facts: readonly FactDraft[]
+}
+
+/** Null: there is nothing to change. */
+export type Change = (world: World, now: number) => Proposal | Refusal | null
+
+/** Everything that time alone moves: silence, cooldowns, holds that run out. */
+export const evaluation: Change = (world, now) => {
+  const { definitions, liveness, holds, sight } = world
+  const moved = evaluate(definitions.value, liveness.value, sight, now)
+  const lifted = expire({ holds: holds.value, facts: moved.facts }, now)
+  return proposal(world, { liveness: moved.liveness, holds: lifted.holds }, lifted.facts)
+}
+
+/** What a beat that is already in sight changes: a gateway is seen, comes back, announces a hold or lifts its own. */
+export function beat(gateway: string, instance: string, said: Announcement): Change {
+  return (world, now) => {
+    const { liveness, holds } = world
+    // It may have been deleted while its beat waited for its turn.
+    if (gatewayOf(world, gateway) === undefined) return null
+    const before = { holds: holds.value, facts: [] }
+    if (said.state !== 'ready') {
+      const shared = othersServe(world, gateway, instance) ? ({ shared: true } as const) : {}
+      const held = hold(before, gateway, { reason: said.state, holder: instance, instance, since: now, ...shared }, now)
+      const seen = signal({ liveness: liveness.value, facts: held.facts }, gateway, { kind: 'beat', at: now })
+      return proposal(world, { liveness: seen.liveness, holds: held.holds }, seen.facts)
+    }
+    // The first ready beat after a shutdown that took the whole gateway out. It may come under another instance's name: a restart.
+    const over = (one: Hold) => one.reason === 'shutdown' && isAnnounced(one) && !one.shared
+    const shutdown = holdsOf(holds.value, gateway).find(over)
+    const lifted = release(before, gateway, one => (isAnnounced(one) && one.instance === instance) || over(one), now)
+    const unseen = recordOf(liveness.value, gateway).state === 'unknown'
+    const seen = signal(
+      { liveness: liveness.value, facts: lifted.facts },
+      gateway,
+      shutdown && !unseen ? { kind: 'released', at: now, since: shutdown.since } : { kind: 'beat', at: now },
+    )
+    return proposal(world, { liveness: seen.liveness, holds: lifted.holds }, seen.facts)
+  }
+}
+
+/** Set by the instance itself, in its beats. What an administrator set stays until an administrator lifts it. */
+function isAnnounced({ instance, holder }: Hold): boolean {
+  return instance !== undefined && instance === holder
+}
+
+/** Does another instance of the gateway beat, one that is not held? */
+function othersServe({ holds, sight }: World, gateway: string, instance: string): boolean {
+  const held = holdsOf(holds.value, gateway)
+  const isHeld = (name: string) => held.some(one => one.instance === name)
+  return Object.keys(own(sight.beats, gateway) ?? {}).some(name => name !== instance && !isHeld(name))
+}
+
+/** The first definitions of a cluster; nothing when it has some. */
+export function seed(definitions: Definitions): Change {
+  return (world, now) => {
+    if (world.definitions.revision > 0) return null
+    return { documents: { definitions }, facts: [changed(now, 'seed', everyName(definitions))] }
+  }
+}
+
+/** The whole member list of a pool, in order of priority. */
+export function replaceMembers(pool: string, members: readonly Member[]): Change {
+  return ({ definitions }, now) => {
+    const { pools, gateways } = definitions.value
+    const before = pools.find(({ name }) => name === pool)
+    if (before === undefined) return { kind: 'refusal', code: 'not_found', detail: `there is no pool ${pool}` }
+    const stranger = members.find(({ gateway }) => !gateways.some(({ name }) => name === gateway))
+    if (stranger)
+      return { kind: 'refusal', code: 'unknown_reference', detail: `there is no gateway ${stranger.gateway}` }
+    const twice = members.find(({ gateway }, i) => members.findIndex(other => other.gateway === gateway) !== i)
+    if (twice) return { kind: 'refusal', code: 'duplicate_member', detail: `${twice.gateway} is in the list twice` }
+    const inUse = definitions.value.routes.some(({ target }) => 'pool' in target && target.pool === pool)
+    if (members.length === 0 && inUse)
+      return { kind: 'refusal', code: 'last_member_in_use', detail: `routes go to ${pool}: it needs a member` }
+    if (JSON.stringify(before.members) === JSON.stringify(members)) return null
+    const next = { ...before, members: [...members] }
+    const value = { ...definitions.value, pools: pools.map(one => (one === before ? next : one)) }
+    return { documents: { definitions: value }, facts: [changed(now, 'members_replaced', [`pool:${pool}`])] }
+  }
+}
+
+function proposal(
+  { liveness, holds }: World,
+  next: { liveness: Values['liveness']; holds: Values['holds'] },
+  facts: readonly FactDraft[],
+): Proposal | null {
+  const documents = {
+    ...(next.liveness === liveness.value ? {} : { liveness: next.liveness }),
+    ...(next.holds === holds.value ? {} : { holds: next.holds }),
+  }
+  return Object.keys(documents).length === 0 ? null : { documents, facts }
+}
+
+function changed(at: number, cause: string, names: readonly string[]): FactDraft {
+  return { kind: 'definitions_changed', at, subject: 'definitions', cause, changed: names }
+}
+
+/** What is different between two definitions: `pool:NAME` and the like, and `settings`. */
+export function differences(before: Definitions, after: Definitions): string[] {
+  const changed: string[] = []
+  for (const [kind, section] of [
+    ['gateway', 'gateways'],
+    ['pool', 'pools'],
+    ['route', 'routes'],
+  ] as const) {
+    const was = new Map(before[section].map(one => [one.name, JSON.stringify(one)]))
+    for (const one of after[section]) {
+      if (was.get(one.name) !== JSON.stringify(one)) changed.push(`${kind}:${one.name}`)
+      was.delete(one.name)
+    }
+    for (const name of was.keys()) changed.push(`${kind}:${name}`)
+  }
+  if (JSON.stringify(before.settings) !== JSON.stringify(after.settings)) changed.push('settings')
+  return changed
+}
+
+function everyName({ gateways, pools, routes }: Definitions): string[] {
+  const named = (kind: string, list: readonly { readonly name: string }[]) => list.map(({ name }) => `${kind}:${name}`)
+  return [...named('gateway', gateways), ...named('pool', pools), ...named('route', routes)]
+}

@@ -1,0 +1,120 @@
+/**
+ * A gateway's state in one pool, computed from what the cluster agreed on, what this replica sees, and the pool's own settings. There is
+ * nothing to keep in step: the same gateway may be back in a pool with a short cooldown and still returning in one with a long one.
+ */
+import { recordOf } from './evaluate.ts'
+import { heldBy } from './holds.ts'
+import type { Gateway, Member, MemberState, MemberView, PassiveRecord, Pool, Upstream, World } from './nouns.ts'
+import { own } from './own.ts'
+
+/** The name of no pool: of the upstreams of gateways that are pinned without being in one. */
+export const NO_POOL = '-'
+
+/** What a member's state depends on of its pool. */
+export type Judging = Pick<Pool, 'name' | 'mode' | 'failback_cooldown'>
+
+interface Verdict {
+  readonly state: MemberState
+  readonly cause: string
+  readonly since: number | null
+  readonly back_at: number | null
+}
+
+/** A member of `pool` as this replica sees it now; `priority` is its place in order, 1 first. */
+export function viewMember(world: World, pool: Judging, member: Member, priority: number): MemberView {
+  const gateway = gatewayOf(world, member.gateway)
+  const all = gateway === undefined ? [] : upstreamsOf(world, pool.name, gateway)
+  const verdict = gateway === undefined || !gateway.enabled ? off('disabled') : judge(world, gateway, pool, all)
+  const balancing = pool.mode === 'load_balancing'
+  return {
+    gateway: member.gateway,
+    priority,
+    weight: member.weight,
+    ...verdict,
+    ready: verdict.state === 'up' || (verdict.state === 'returning' && balancing),
+    upstreams: dialled(world, all),
+  }
+}
+
+/** Every address of a gateway that is known, as upstreams of `pool`. */
+export function upstreamsOf(world: World, pool: string, gateway: Gateway): readonly Upstream[] {
+  const addresses = isLiteral(gateway.address) ? [gateway.address] : (own(world.sight.addresses, gateway.address) ?? [])
+  const port = gateway.http_port
+  return addresses.map(address => ({
+    key: `${pool}/${gateway.name}/${address.includes(':') ? `[${address}]` : address}:${port}`,
+    pool,
+    gateway: gateway.name,
+    address,
+    port,
+  }))
+}
+
+/** Those that are in rotation; with none of them left those that are cooling, and then all. */
+function dialled({ sight }: World, all: readonly Upstream[]): readonly Upstream[] {
+  const kind = ({ key }: Upstream) => own(sight.passive, key)?.kind
+  const inRotation = all.filter(one => kind(one) !== 'ejected' && kind(one) !== 'cooling')
+  if (inRotation.length > 0) return inRotation
+  const cooling = all.filter(one => kind(one) === 'cooling')
+  return cooling.length > 0 ? cooling : all
+}
+
+/** Is it an address, not a name to look up? The schema has taken either only in its valid form. */
+export function isLiteral(address: string): boolean {
+  return address.includes(':') || /^[0-9.]+$/.test(address)
+}
+
+export function gatewayOf(world: World, name: string): Gateway | undefined {
+  return world.definitions.value.gateways.find(gateway => gateway.name === name)
+}
+
+function off(cause: string): Verdict {
+  return { state: 'disabled', cause, since: null, back_at: null }
+}
+
+function judge(world: World, gateway: Gateway, pool: Judging, all: readonly Upstream[]): Verdict {
+  const hold = heldBy(world.holds.value, world.sight.beats, gateway.name)
+  if (hold) return { state: 'held', cause: hold.reason, since: hold.since, back_at: hold.until ?? null }
+  const shared = agreed(world, gateway, pool)
+  if (shared.state === 'down') return shared
+  if (all.length === 0) return { state: 'unknown', cause: 'unresolved', since: null, back_at: null }
+  const seen = passively(all, world, pool)
+  if (seen === null) return shared
+  // An ejection outranks what the cluster agreed on; a cooldown of either kind ends when both are over.
+  if (seen.state === 'returning' && shared.state === 'unknown') return shared
+  return { ...seen, back_at: Math.max(seen.back_at ?? 0, shared.back_at ?? 0) || null }
+}
+
+/** What the shared document says, in the eyes of a pool with this cooldown. */
+function agreed(world: World, gateway: Gateway, pool: Judging): Verdict {
+  if (gateway.liveness === 'assumed') return { state: 'up', cause: 'assumed', since: null, back_at: null }
+  const record = recordOf(world.liveness.value, gateway.name)
+  switch (record.state) {
+    case 'unknown':
+      return { state: 'unknown', cause: 'never_seen', since: null, back_at: null }
+    case 'up':
+      return { state: 'up', cause: 'beats', since: record.since, back_at: null }
+    case 'down':
+      return { state: 'down', cause: 'stale', since: record.since, back_at: null }
+    case 'returning': {
+      const back = record.returned_at + pool.failback_cooldown
+      if (pool.failback_cooldown <= record.back) return { state: 'up', cause: 'beats', since: back, back_at: null }
+      return { state: 'returning', cause: 'cooldown', since: record.went_down_at, back_at: back }
+    }
+  }
+}
+
+/** What this replica's own requests and trials say: only a member all of whose upstreams are out is out. */
+function passively(all: readonly Upstream[], world: World, pool: Judging): Verdict | null {
+  let best: PassiveRecord | null = null
+  for (const { key } of all) {
+    const record = own(world.sight.passive, key)
+    if (record?.kind !== 'ejected' && record?.kind !== 'cooling') return null
+    if (best === null || (best.kind === 'ejected' && record.kind === 'cooling')) best = record
+  }
+  const cooldown = pool.mode === 'failover' ? pool.failback_cooldown : 0
+  if (best?.kind === 'ejected')
+    return { state: 'ejected', cause: best.reason, since: best.since, back_at: best.until + cooldown }
+  if (best?.kind === 'cooling')
+    return { state: 'returning', cause: best.reason, since: best.since, back_at: best.returned_at + cooldown }
+  return null
+}

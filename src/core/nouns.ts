@@ -1,0 +1,246 @@
+/**
+ * The nouns: what the cluster wishes (definitions, holds), what it agrees on (liveness), and what one replica sees by itself (sight).
+ * Everything here is plain data. Stored documents and facts keep the snake_case keys they have outside; times are ms since 1970.
+ */
+import type { Definitions } from '../config/definitions.ts'
+
+export type { Definitions, Gateway, Member, Pool, Route, Settings } from '../config/definitions.ts'
+
+/** A stored document with the revision of the store at which it last changed (0: never written). */
+export interface Versioned<T> {
+  readonly revision: number
+  readonly value: T
+}
+
+/** What the cluster agrees on about one gateway. The machine that moves it is in `machine.ts`. */
+export type GatewayRecord =
+  | { readonly state: 'unknown' }
+  | { readonly state: 'up'; readonly since: number }
+  | { readonly state: 'down'; readonly since: number }
+  | {
+      readonly state: 'returning'
+      /** When it was last seen to leave. */
+      readonly went_down_at: number
+      /** The beat that started the cooldown. */
+      readonly returned_at: number
+      /** Every cooldown of at most this many ms is over. Starts at -1, so that a cooldown of 0 is told too. */
+      readonly back: number
+    }
+
+export interface Liveness {
+  readonly gateways: Readonly<Record<string, GatewayRecord>>
+}
+
+export type HoldReason = 'drain' | 'maintenance' | 'shutdown'
+
+/** A wish that a gateway (or one instance of it) takes nothing new. Keyed by (reason, holder). */
+export interface Hold {
+  readonly reason: HoldReason
+  /** Who may lift it: an instance's name, or an administrator's. */
+  readonly holder: string
+  /** Set when only this instance is held. */
+  readonly instance?: string
+  /** Another instance of the gateway was serving when this one was held, so that the gateway as a whole was not out. */
+  readonly shared?: true
+  readonly since: number
+  readonly until?: number
+  readonly note?: string
+}
+
+export interface Holds {
+  readonly gateways: Readonly<Record<string, readonly Hold[]>>
+}
+
+/** The newest beat of one instance, and what it said of itself. */
+export interface Beat {
+  readonly at: number
+  readonly said: Announcement
+}
+
+export interface Announcement {
+  readonly state: HoldReason | 'ready'
+  readonly hostname?: string
+  readonly os?: string
+  readonly arch?: string
+  readonly version?: string
+}
+
+/** gateway → instance → its newest beat. */
+export type Beats = Readonly<Record<string, Readonly<Record<string, Beat>>>>
+
+/** Why an answer, or the lack of one, counts against an upstream. */
+export type FailureReason =
+  | 'connect_refused'
+  | 'connect_timeout'
+  | 'closed'
+  | 'reset'
+  | 'response_timeout'
+  | 'malformed'
+  | 'body_cut'
+  | 'status'
+  | 'trial'
+
+/** What passive health remembers of one upstream; the machine is in `ejection.ts`. No record means: nothing held against it. */
+export type PassiveRecord =
+  | {
+      readonly kind: 'counting'
+      /** Consecutive failures: '' for those of the upstream, a route's name for its statuses. */
+      readonly fails: Fails
+      readonly history: EjectionHistory
+    }
+  | {
+      readonly kind: 'ejected'
+      readonly since: number
+      /** When the trial is due. */
+      readonly until: number
+      readonly reason: FailureReason
+      readonly history: EjectionHistory
+    }
+  | {
+      readonly kind: 'cooling'
+      /** When it was ejected. */
+      readonly since: number
+      /** When its trial passed: the cooldown counts from here. */
+      readonly returned_at: number
+      readonly next_trial: number
+      readonly reason: FailureReason
+      readonly history: EjectionHistory
+    }
+  | {
+      readonly kind: 'probation'
+      /** One failure ejects until then. */
+      readonly until: number
+      readonly fails: Fails
+      readonly history: EjectionHistory
+    }
+
+export type Fails = Readonly<Record<string, { readonly count: number; readonly first_at: number }>>
+
+/** How often in a row an upstream was ejected, and when that is forgotten. */
+export interface EjectionHistory {
+  readonly times: number
+  readonly forget_at: number
+}
+
+/** A pool whose last member keeps failing: red, but still served by it. */
+export interface Failing {
+  readonly since: number
+  readonly upstream: string
+  readonly last_hit: number
+  readonly answered: boolean
+}
+
+/** What has been told about a pool, so that a change is told exactly once. `quiet`: its beginning was not told, nor will its end be. */
+export interface Told {
+  readonly failover: { readonly to: string; readonly emergency: boolean; readonly quiet: boolean } | null
+  readonly outage: { readonly cause: OutageCause; readonly quiet: boolean } | null
+}
+
+export type OutageCause = 'nobody' | 'passive'
+
+/** What this replica sees by itself. Never shared as it is, gone at a restart. */
+export interface Sight {
+  /** Nobody's silence before this moment counts: we were not listening. */
+  readonly observing_since: number
+  readonly beats: Beats
+  readonly passive: Readonly<Record<string, PassiveRecord>>
+  readonly failing: Readonly<Record<string, Failing>>
+  /** host name → its last good answer. A literal address is its own answer and is not in here. */
+  readonly addresses: Readonly<Record<string, readonly string[]>>
+  readonly told: Readonly<Record<string, Told>>
+}
+
+/** Everything a decision is made from. */
+export interface World {
+  readonly definitions: Versioned<Definitions>
+  readonly holds: Versioned<Holds>
+  readonly liveness: Versioned<Liveness>
+  readonly sight: Sight
+}
+
+/** What is dialled, tried and counted. Never identified by its address alone: two pools may judge one address differently. */
+export interface Upstream {
+  /** `pool/gateway/address:port`. */
+  readonly key: string
+  readonly pool: string
+  readonly gateway: string
+  readonly address: string
+  readonly port: number
+}
+
+export type MemberState = 'up' | 'returning' | 'ejected' | 'unknown' | 'down' | 'held' | 'disabled'
+
+/** A gateway in a pool as this replica sees it. */
+export interface MemberView {
+  readonly gateway: string
+  /** 1 is the first in order. */
+  readonly priority: number
+  readonly weight: number
+  readonly state: MemberState
+  readonly ready: boolean
+  readonly cause: string
+  readonly since: number | null
+  /** When it takes traffic again at the earliest, as far as that is known. */
+  readonly back_at: number | null
+  /** Those that may be dialled now: without the ejected ones while another is left. */
+  readonly upstreams: readonly Upstream[]
+}
+
+/** Who serves a pool or a pinned route. */
+export type Serving =
+  | { readonly kind: 'nobody' }
+  | { readonly kind: 'balanced'; readonly gateways: readonly string[] }
+  | { readonly kind: 'first'; readonly gateway: string }
+  | {
+      readonly kind: 'failover' | 'emergency'
+      readonly gateway: string
+      readonly original: string
+      readonly since: number | null
+      readonly back_at: number | null
+    }
+
+export interface PoolView {
+  readonly name: string
+  readonly enabled: boolean
+  readonly members: readonly MemberView[]
+  readonly serving: Serving
+  readonly health: 'green' | 'yellow' | 'red'
+  readonly text: string
+  readonly failing: Failing | null
+  readonly plan: Plan
+}
+
+/** One choice of a plan: a member with what may be dialled for it. */
+export interface Choice {
+  readonly pool: string
+  readonly gateway: string
+  readonly weight: number
+  readonly upstreams: readonly Upstream[]
+}
+
+/**
+ * Where the traffic of a target goes, best first. `balanced` picks among `choices` by its policy, `ordered` takes the first untried;
+ * `emergency` is asked only when nothing of `choices` is left.
+ */
+export interface Plan {
+  /** The pool whose settings apply; null for a gateway that is in no pool. */
+  readonly pool: string | null
+  readonly policy: 'ordered' | Definitions['pools'][number]['lb_policy']
+  readonly choices: readonly Choice[]
+  readonly emergency: readonly Choice[]
+  /** The earliest moment at which somebody may serve again; null: not known. */
+  readonly back_at: number | null
+}
+
+/** A pinned gateway's routes: its plan over its pools, and who serves. */
+export interface PinnedView {
+  readonly gateway: string
+  readonly serving: Serving
+  readonly plan: Plan
+}
+
+export interface Snapshot {
+  readonly world: World
+  readonly pools: Readonly<Record<string, PoolView>>
+  readonly pinned: Readonly<Record<string, PinnedView>>
+}

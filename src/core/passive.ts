@@ -1,0 +1,175 @@
+/**
+ * Passive health of whole pools: which upstream's record moves, whether it may be ejected, and when a pool is failing.
+ */
+import { type PassiveEvent, type PassiveRules, type PassiveStep, passiveDue, passiveStep } from './ejection.ts'
+import type { Event, FactDraft, Target } from './events.ts'
+import type { Failing, PassiveRecord, Pool, Sight, Snapshot, World } from './nouns.ts'
+import { own } from './own.ts'
+
+/** Ms in which a last member has to answer without failing again until its pool is no longer failing. */
+const FAILING_FOR = 10_000
+
+/** What passive health changes: a sight, the pools whose view it shows in, and what is told. */
+export interface PassiveChange {
+  readonly sight: Sight
+  readonly touched: ReadonlySet<string>
+  readonly facts: readonly FactDraft[]
+}
+
+const NO_POOLS: ReadonlySet<string> = new Set()
+
+/** How an attempt ended. Null: nothing changed. */
+export function onOutcome(
+  snapshot: Snapshot,
+  { upstream, route, result, at }: Extract<Event, { kind: 'outcome' }>,
+): PassiveChange | null {
+  const { passive, failing } = snapshot.world.sight
+  // The usual case, a good answer from an upstream with a clean record, ends here. Keys hold a slash, so nothing inherited is found.
+  if (result === 'ok' && passive[upstream.key] === undefined && !Object.hasOwn(failing, upstream.pool)) return null
+  if (result === 'ok') return onPassive(snapshot, upstream, { kind: 'success', route, at })
+  return onPassive(snapshot, upstream, { kind: 'failure', reason: result, route: result === 'status' ? route : '', at })
+}
+
+/** An outcome or a trial of one upstream. Null: nothing changed. */
+export function onPassive(snapshot: Snapshot, upstream: Target, event: PassiveEvent): PassiveChange | null {
+  const { sight } = snapshot.world
+  const pool = poolOf(snapshot.world, upstream.pool)
+  if (pool === undefined) return null
+  const record = own(sight.passive, upstream.key)
+  const wasFailing = own(sight.failing, pool.name)
+  const {
+    record: next,
+    change,
+    reason,
+  } = passiveStep(record, event, rulesOf(pool), () => mayEject(snapshot, pool, upstream))
+  const failing = failingAfter(wasFailing, upstream.key, event, change, next)
+  if (next === record && failing === wasFailing) return null
+  const told = change === 'ejected' || change === 'returned'
+  return {
+    sight: {
+      ...sight,
+      passive: put(sight.passive, upstream.key, next),
+      failing: put(sight.failing, pool.name, failing),
+    },
+    touched: isOut(record) || isOut(next) || failing !== wasFailing ? new Set([pool.name]) : NO_POOLS,
+    facts: told ? [moved(change, upstream, reason, event.at)] : [],
+  }
+}
+
+/** Everything of passive health that time alone moves. Null: nothing was due. */
+export function onTick({ world }: Snapshot, at: number): PassiveChange | null {
+  let { passive, failing } = world.sight
+  const touched = new Set<string>()
+  const facts: FactDraft[] = []
+  for (const [key, record] of Object.entries(passive)) {
+    const upstream = targetOf(key)
+    const pool = poolOf(world, upstream.pool)
+    if (pool === undefined) continue
+    const step = passiveStep(record, { kind: 'tick', at }, rulesOf(pool), () => false)
+    if (step.record === record) continue
+    passive = put(passive, key, step.record)
+    if (isOut(record)) touched.add(upstream.pool)
+    if (step.change === 'returned') facts.push(moved('returned', upstream, step.reason, at))
+  }
+  for (const [name, one] of Object.entries(failing)) {
+    if (!one.answered || at < one.last_hit + FAILING_FOR) continue
+    failing = put(failing, name, undefined)
+    touched.add(name)
+  }
+  if (passive === world.sight.passive && failing === world.sight.failing) return null
+  return { sight: { ...world.sight, passive, failing }, touched, facts }
+}
+
+/** The upstreams whose trial is due by `now`, and the earliest moment (ms) after which there is more to do, or Infinity. */
+export function passiveAgenda(
+  { world }: Snapshot,
+  now: number,
+): { readonly trials: readonly string[]; readonly next: number } {
+  const trials: string[] = []
+  let next = Number.POSITIVE_INFINITY
+  for (const [key, record] of Object.entries(world.sight.passive)) {
+    const pool = poolOf(world, targetOf(key).pool)
+    if (pool === undefined) continue
+    const due = passiveDue(record, rulesOf(pool))
+    if (due.kind === 'trial' && due.at <= now) trials.push(key)
+    else next = Math.min(next, due.at)
+  }
+  for (const { answered, last_hit } of Object.values(world.sight.failing))
+    if (answered) next = Math.min(next, last_hit + FAILING_FOR)
+  return { trials, next }
+}
+
+/** The upstream that a key names. */
+export function targetOf(key: string): Target {
+  const [pool = '', gateway = ''] = key.split('/', 2)
+  return { key, pool, gateway }
+}
+
+/** `record` with `value` under `key`, or without the key when the value is undefined; the same object when that changes nothing. */
+export function put<T>(
+  record: Readonly<Record<string, T>>,
+  key: string,
+  value: T | undefined,
+): Readonly<Record<string, T>> {
+  if (own(record, key) === value) return record
+  const { [key]: _, ...others } = record
+  return value === undefined ? others : { ...others, [key]: value }
+}
+
+/** Out of rotation. Only then does a record show in the view of a pool. */
+export function isOut(record: PassiveRecord | undefined): boolean {
+  return record?.kind === 'ejected' || record?.kind === 'cooling'
+}
+
+export function poolOf(world: World, name: string): Pool | undefined {
+  return world.definitions.value.pools.find(pool => pool.name === name)
+}
+
+function rulesOf({ passive, mode, failback_cooldown }: Pool): PassiveRules {
+  return { ...passive, cooldown: mode === 'failover' ? failback_cooldown : null }
+}
+
+/** The last member that could serve stays, and in load_balancing at most a share of the members (rounded up) is out at once. */
+function mayEject(snapshot: Snapshot, pool: Pool, upstream: Target): boolean {
+  const view = own(snapshot.pools, pool.name)
+  if (view === undefined) return false
+  const { passive } = snapshot.world.sight
+  const member = view.members.find(({ gateway }) => gateway === upstream.gateway)
+  if (member?.upstreams.some(({ key }) => key !== upstream.key && !isOut(own(passive, key)))) return true
+  const others = view.members.filter(({ gateway }) => gateway !== upstream.gateway)
+  if (!others.some(({ ready, state }) => ready || state === 'returning')) return false
+  if (pool.mode === 'failover') return true
+  const out = others.filter(({ state }) => state === 'ejected').length
+  return out + 1 <= Math.ceil((view.members.length * pool.passive.max_ejected) / 100)
+}
+
+function failingAfter(
+  failing: Failing | undefined,
+  upstream: string,
+  event: PassiveEvent,
+  change: PassiveStep['change'],
+  record: PassiveRecord | undefined,
+): Failing | undefined {
+  if (change === 'spared') return { since: failing?.since ?? event.at, upstream, last_hit: event.at, answered: false }
+  if (failing === undefined || failing.upstream !== upstream) return failing
+  if (record?.kind === 'ejected') return undefined
+  return event.kind === 'success' && !failing.answered ? { ...failing, answered: true } : failing
+}
+
+function moved(
+  change: 'ejected' | 'returned',
+  { key, pool, gateway }: Target,
+  cause: PassiveRecordReason,
+  at: number,
+): FactDraft {
+  return {
+    kind: change === 'ejected' ? 'member_ejected' : 'member_returned',
+    at,
+    subject: gateway,
+    cause,
+    pool,
+    upstream: key,
+  }
+}
+
+type PassiveRecordReason = Extract<PassiveRecord, { kind: 'ejected' }>['reason']

@@ -1,0 +1,130 @@
+/**
+ * Where traffic goes: the plan of a pool, and of a gateway that routes are pinned to. Derived from the member views each time one of them
+ * changes; nothing rewrites a route.
+ */
+import { NO_POOL } from './member.ts'
+import type { Choice, MemberView, PinnedView, Plan, Pool, Route, Serving, World } from './nouns.ts'
+
+/** The plan that a route asks for: `pool:NAME`, `gateway:NAME`, or `only:NAME` for a pinned route that must not move. */
+export function targetKey(route: Route): string {
+  if ('pool' in route.target) return `pool:${route.target.pool}`
+  const stays = route.failover === 'never' || (route.failover === 'auto' && isLoopback(route.backend))
+  return `${stays ? 'only' : 'gateway'}:${route.target.gateway}`
+}
+
+/** A backend on the gateway itself: another gateway would reach another machine under the same address. */
+export function isLoopback(backend: string | undefined): boolean {
+  if (backend === undefined) return false
+  const host = backend.startsWith('[') ? backend.slice(1, backend.indexOf(']')) : backend.replace(/:\d+$/, '')
+  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^(::ffff:)?127\./i.test(host)
+}
+
+/** The plan of a pool and who serves it. `members` are all of them, in order. */
+export function planPool(
+  pool: Pool,
+  members: readonly MemberView[],
+): { readonly plan: Plan; readonly serving: Serving } {
+  const ready = pool.enabled ? members.filter(dialable) : []
+  const emergency = pool.enabled ? emergencyOrder(members.map(view => ({ pool: pool.name, view }))) : []
+  const failover = pool.mode === 'failover'
+  const plan: Plan = {
+    pool: pool.name,
+    policy: failover ? 'ordered' : pool.lb_policy,
+    choices: ready.map(member => choice(pool.name, member)),
+    emergency: emergency.map(({ view }) => choice(pool.name, view)),
+    back_at: earliest(members),
+  }
+  if (!failover && ready.length > 0)
+    return { plan, serving: { kind: 'balanced', gateways: ready.map(({ gateway }) => gateway) } }
+  const original = members.find(({ state }) => state !== 'disabled')
+  return { plan, serving: whoServes(ready[0], emergency[0]?.view, original) }
+}
+
+/**
+ * The plan of the routes pinned to `gateway`: it serves while it is ready in its home pool, else the first ready sibling over its pools,
+ * failover pools first, then by the shorter cooldown, then by name. `alone`: it does not move. `homes` are its pools, home first.
+ */
+export function planPinned(
+  gateway: string,
+  homes: readonly { readonly name: string; readonly members: readonly MemberView[] }[],
+  alone: boolean,
+): PinnedView {
+  const home = homes[0]
+  const own = home?.members.find(view => view.gateway === gateway)
+  const candidates: Candidate[] = home && own ? [{ pool: home.name, view: own }] : []
+  if (!alone) {
+    for (const { name, members } of homes) {
+      for (const view of members) if (view.gateway !== gateway) candidates.push({ pool: name, view })
+    }
+  }
+  const choices = oncePerGateway(candidates.filter(({ view }) => dialable(view)))
+  const others = candidates.filter(({ view }) => !choices.some(chosen => chosen.view.gateway === view.gateway))
+  const emergency = oncePerGateway(emergencyOrder(others))
+  return {
+    gateway,
+    serving: whoServes(choices[0]?.view, emergency[0]?.view, own),
+    plan: {
+      pool: home === undefined || home.name === NO_POOL ? null : home.name,
+      policy: 'ordered',
+      choices: choices.map(({ pool, view }) => choice(pool, view)),
+      emergency: emergency.map(({ pool, view }) => choice(pool, view)),
+      back_at: earliest(candidates.map(({ view }) => view)),
+    },
+  }
+}
+
+/** The enabled pools of a gateway, home first. */
+export function homeOrder(world: World, gateway: string): readonly Pool[] {
+  return world.definitions.value.pools
+    .filter(pool => pool.enabled && pool.members.some(member => member.gateway === gateway))
+    .sort(
+      (a, b) =>
+        Number(a.mode !== 'failover') - Number(b.mode !== 'failover') ||
+        a.failback_cooldown - b.failback_cooldown ||
+        (a.name < b.name ? -1 : 1),
+    )
+}
+
+interface Candidate {
+  readonly pool: string
+  readonly view: MemberView
+}
+
+function dialable(view: MemberView): boolean {
+  return view.ready && view.upstreams.length > 0
+}
+
+function choice(pool: string, { gateway, weight, upstreams }: MemberView): Choice {
+  return { pool, gateway, weight, upstreams }
+}
+
+/** Nobody is ready: the returning one that is back first, then the ejected, then the never seen. Never a held one, never a down one. */
+function emergencyOrder(candidates: readonly Candidate[]): readonly Candidate[] {
+  const rank = ({ view }: Candidate) => ['returning', 'ejected', 'unknown'].indexOf(view.state)
+  return candidates
+    .filter(one => !one.view.ready && rank(one) >= 0 && one.view.upstreams.length > 0)
+    .sort(
+      (a, b) => rank(a) - rank(b) || (a.view.back_at ?? 0) - (b.view.back_at ?? 0) || a.view.priority - b.view.priority,
+    )
+}
+
+function oncePerGateway(candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates.filter(({ view }, i) => candidates.findIndex(other => other.view.gateway === view.gateway) === i)
+}
+
+function whoServes(
+  first: MemberView | undefined,
+  last: MemberView | undefined,
+  original: MemberView | undefined,
+): Serving {
+  const gateway = first?.gateway ?? last?.gateway
+  if (gateway === undefined || original === undefined) return { kind: 'nobody' }
+  if (first === original) return { kind: 'first', gateway }
+  const kind = first ? 'failover' : 'emergency'
+  return { kind, gateway, original: original.gateway, since: original.since, back_at: original.back_at }
+}
+
+function earliest(members: readonly MemberView[]): number | null {
+  const known = members.flatMap(({ back_at }) => (back_at === null ? [] : [back_at]))
+  return known.length > 0 ? Math.min(...known) : null
+}

@@ -1,0 +1,73 @@
+/**
+ * What the rest needs of a store, types only. Two implementations fulfil it (`src/store`), and one contract suite tests both. A store
+ * remembers and compares; it never decides.
+ */
+import type { Refusal } from '../errors.ts'
+import type { Documents, Fact, FactDraft } from './events.ts'
+import type { Beats, Definitions, Holds, Liveness } from './nouns.ts'
+
+export interface Values {
+  readonly definitions: Definitions
+  readonly holds: Holds
+  readonly liveness: Liveness
+}
+
+/** One atomic step: the documents, the facts and the record of who asked go in together or not at all. */
+export interface Write {
+  /** The revision that each written document must still have (0: it was never written). */
+  readonly expect: Partial<Record<keyof Values, number>>
+  readonly documents: Partial<Values>
+  readonly facts: readonly FactDraft[]
+  readonly at: number
+  /** Who asked: `system`, or a token's name. */
+  readonly by: string
+}
+
+export type WriteResult =
+  /** Taken. `documents` carry the store's new revision, `facts` their ids `<revision>-<n>`. */
+  | {
+      readonly kind: 'written'
+      readonly revision: number
+      readonly documents: Partial<Documents>
+      readonly facts: readonly Fact[]
+    }
+  /** Somebody was faster: nothing was written; these are the documents as they stand. */
+  | { readonly kind: 'conflict'; readonly documents: Documents }
+  /** The store cannot be asked (`store_unavailable`). */
+  | Refusal
+
+export interface EventQuery {
+  /** Only those after the event with this id. */
+  readonly after?: string
+  /** At most so many, oldest first. Without `after`: the newest so many. */
+  readonly limit: number
+  readonly kind?: string
+  readonly subject?: string
+}
+
+export interface Store extends AsyncDisposable {
+  /** The clock of shared decisions, ms since 1970. Never jumps. */
+  now(): number
+  /** The documents as they stand; those never written are empty and have revision 0. */
+  read(): Promise<Documents>
+  write(write: Write): Promise<WriteResult>
+  /** The beats as last saved; they help to explain, never to decide. */
+  readBeats(): Promise<Beats>
+  /** Remembers beats. Need not be durable at once. */
+  saveBeats(beats: Beats): void
+  /** Takes facts of this replica into the history. Need not be durable at once. */
+  append(facts: readonly Fact[]): void
+  events(query: EventQuery): Promise<readonly Fact[]>
+}
+
+/** What a store holds that was never written. */
+export const EMPTY: Values = {
+  definitions: {
+    gateways: [],
+    pools: [],
+    routes: [],
+    settings: { gateway_down_threshold: 90_000, address_ranges: [] },
+  },
+  holds: { gateways: {} },
+  liveness: { gateways: {} },
+}

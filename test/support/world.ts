@@ -1,0 +1,40 @@
+import type { z } from 'zod'
+import { definitions } from '../../src/config/definitions.ts'
+import type { Definitions, GatewayRecord, Hold, Sight, World } from '../../src/core/nouns.ts'
+
+/** A moment at which tests begin, ms since 1970. */
+export const START = 1_700_000_000_000
+
+/** Definitions as an operator would write them, with every default filled in. */
+export function define(written: z.input<typeof definitions>): Definitions {
+  return definitions.parse(written)
+}
+
+export interface Known {
+  readonly records?: Readonly<Record<string, GatewayRecord>>
+  readonly holds?: Readonly<Record<string, readonly Hold[]>>
+  readonly sight?: Partial<Sight>
+}
+
+/** What a replica that has just started knows, and what is said of it. */
+export function worldOf(value: Definitions, { records = {}, holds = {}, sight = {} }: Known = {}): World {
+  return {
+    definitions: { revision: 1, value },
+    holds: { revision: 1, value: { gateways: holds } },
+    liveness: { revision: 1, value: { gateways: records } },
+    sight: { observing_since: START, beats: {}, passive: {}, failing: {}, addresses: {}, told: {}, ...sight },
+  }
+}
+
+export const up: GatewayRecord = { state: 'up', since: START }
+export const down: GatewayRecord = { state: 'down', since: START }
+/** Came back at `at`; every cooldown of at most `back` ms is over. */
+export const returning = (at: number = START, back = -1): GatewayRecord => ({
+  state: 'returning',
+  went_down_at: START - 60_000,
+  returned_at: at,
+  back,
+})
+
+/** A hold of an administrator on a whole gateway. */
+export const drained: Hold = { reason: 'drain', holder: 'ops', since: START }
