@@ -1,0 +1,170 @@
+/**
+ * The embedded store: one SQLite file for one process. SQLite is called synchronously, so a write is over when `write` returns its
+ * promise: nothing can come between the comparison and the change.
+ *
+ * Durability: a kill of the process loses no acknowledged write. A power cut loses none of the wishes (definitions and holds are synced
+ * to the disk before they are acknowledged), but may lose the newest of what is found out again: liveness, facts, beats.
+ */
+import type { Clock } from '../clock.ts'
+import type { Documents, Fact } from '../core/events.ts'
+import type { Beats, Versioned } from '../core/nouns.ts'
+import { EMPTY, type Store, type Values, type Write, type WriteResult } from '../core/store.ts'
+import { refuse } from '../errors.ts'
+import { openEventLog } from './embedded-events.ts'
+import { isSqliteError, openDatabase } from './embedded-schema.ts'
+
+const FLUSH_EVERY = 3000
+/** Revisions of the definitions kept. */
+const MOST_HISTORY = 100
+
+export interface EmbeddedStoreOptions {
+  /** The database file, or `:memory:`, which ends with the process. */
+  readonly path: string
+  /** Named in the facts that it commits. */
+  readonly cluster: string
+  readonly clock: Clock
+  /** How often what need not be durable at once is written, ms. */
+  readonly flushEvery?: number
+  /** Told of a flush that failed. What it held is kept and tried again with the next one. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** Opens the store for this process alone. Throws a StoreError, whose message is for the operator, when it cannot be used. */
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
+  const { path, cluster, clock, flushEvery = FLUSH_EVERY, onError } = options
+  const db = openDatabase(path)
+  const log = openEventLog(db)
+
+  const begin = db.prepare('BEGIN')
+  const commit = db.prepare('COMMIT')
+  const rollback = db.prepare('ROLLBACK')
+  const nextRevision = db.prepare('UPDATE counter SET revision = revision + 1 RETURNING revision')
+  const selectDocument = db.prepare('SELECT revision, value FROM document WHERE name = ?')
+  const selectRevision = db.prepare('SELECT revision FROM document WHERE name = ?')
+  const putDocument = db.prepare('REPLACE INTO document (name, revision, at, by, value) VALUES (?, ?, ?, ?, ?)')
+  const addHistory = db.prepare('INSERT INTO history (revision, at, by, value) VALUES (?, ?, ?, ?)')
+  const trimHistory = db.prepare(
+    `DELETE FROM history WHERE revision <= (SELECT revision FROM history ORDER BY revision DESC LIMIT 1 OFFSET ${MOST_HISTORY})`,
+  )
+  const selectBeats = db.prepare('SELECT value FROM beats')
+  const putBeats = db.prepare('REPLACE INTO beats (only, value) VALUES (1, ?)')
+
+  let waitingBeats: Beats | null = null
+  let closed = false
+
+  /**
+   * Runs `step` whole or not at all. FULL syncs the commit to the disk before it is acknowledged (about 0.5 ms), NORMAL leaves that to
+   * the next checkpoint. The level is set first, since SQLite does not change it inside a transaction.
+   */
+  const transaction = <T>(synchronous: 'FULL' | 'NORMAL', step: () => T): T => {
+    db.exec(`PRAGMA synchronous = ${synchronous}`)
+    begin.run()
+    try {
+      const result = step()
+      commit.run()
+      return result
+    } catch (error) {
+      // After some errors SQLite has rolled back by itself.
+      if (db.isTransaction) rollback.run()
+      throw error
+    }
+  }
+
+  const readDocument = <K extends keyof Values>(name: K): Versioned<Values[K]> => {
+    const row = selectDocument.get(name)
+    if (row === undefined) return { revision: 0, value: EMPTY[name] }
+    return { revision: Number(row.revision), value: JSON.parse(String(row.value)) }
+  }
+
+  const readDocuments = (): Documents => ({
+    definitions: readDocument('definitions'),
+    holds: readDocument('holds'),
+    liveness: readDocument('liveness'),
+  })
+
+  const isStale = ([name, revision]: [string, number]) => Number(selectRevision.get(name)?.revision ?? 0) !== revision
+
+  const step = ({ expect, documents, facts, at, by }: Write): WriteResult => {
+    if (Object.entries(expect).some(isStale)) return { kind: 'conflict', documents: readDocuments() }
+    const revision = Number(nextRevision.get()?.revision)
+    for (const [name, value] of Object.entries(documents)) {
+      const text = JSON.stringify(value)
+      putDocument.run(name, revision, at, by, text)
+      if (name !== 'definitions') continue
+      addHistory.run(revision, at, by, text)
+      trimHistory.run()
+    }
+    const told = facts.map((draft, i): Fact => ({ ...draft, id: `${revision}-${i + 1}`, cluster }))
+    log.put(told)
+    return { kind: 'written', revision, documents: versioned(documents, revision), facts: told }
+  }
+
+  const flush = () => {
+    if (!log.waits && waitingBeats === null) return
+    try {
+      transaction('NORMAL', () => {
+        log.put([])
+        if (waitingBeats) putBeats.run(JSON.stringify(waitingBeats))
+      })
+      log.settled()
+      waitingBeats = null
+    } catch (error) {
+      onError?.(error)
+    }
+  }
+  const flushing = clock.every(flushEvery, flush)
+
+  return {
+    now: () => clock.now(),
+
+    async read() {
+      return readDocuments()
+    },
+
+    async write(write) {
+      if (closed) return refuse('store_unavailable', 'the store is closed')
+      const isWish = write.documents.definitions !== undefined || write.documents.holds !== undefined
+      try {
+        const result = transaction(isWish ? 'FULL' : 'NORMAL', () => step(write))
+        if (result.kind === 'written') log.settled()
+        return result
+      } catch (error) {
+        if (!isSqliteError(error)) throw error
+        return refuse('store_unavailable', `the store cannot be written: ${error.message}`)
+      }
+    },
+
+    async readBeats() {
+      return waitingBeats ?? JSON.parse(String(selectBeats.get()?.value ?? '{}'))
+    },
+
+    saveBeats(beats) {
+      waitingBeats = beats
+    },
+
+    append(facts) {
+      log.append(facts)
+    },
+
+    async events(query) {
+      return log.query(query)
+    },
+
+    async [Symbol.asyncDispose]() {
+      if (closed) return
+      closed = true
+      flushing[Symbol.dispose]()
+      flush()
+      db.close()
+    },
+  }
+}
+
+function versioned(documents: Partial<Values>, revision: number): Partial<Documents> {
+  const { definitions, holds, liveness } = documents
+  return {
+    ...(definitions && { definitions: { revision, value: definitions } }),
+    ...(holds && { holds: { revision, value: holds } }),
+    ...(liveness && { liveness: { revision, value: liveness } }),
+  }
+}

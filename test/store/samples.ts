@@ -1,0 +1,40 @@
+import type { Fact, FactDraft } from '../../src/core/events.ts'
+import type { Beats, Definitions, Holds, Liveness } from '../../src/core/nouns.ts'
+import { EMPTY, type Values } from '../../src/core/store.ts'
+
+export const CLUSTER = 'home'
+
+/** Documents that can be told apart by their number. */
+export const definitions = (n: number): Definitions => ({
+  ...EMPTY.definitions,
+  settings: { gateway_down_threshold: n, address_ranges: [] },
+})
+export const holds = (n: number): Holds => ({
+  gateways: { home: [{ reason: 'drain', holder: 'ops', since: n, note: 'a "new" disk\n\u2028 \0 🐿' }] },
+})
+export const liveness = (n: number): Liveness => ({ gateways: { home: { state: 'up', since: n } } })
+
+export const values = (n: number): Values => ({ definitions: definitions(n), holds: holds(n), liveness: liveness(n) })
+
+export const beats = (n: number): Beats => ({
+  home: { one: { at: n, said: { state: 'ready', version: '1.0' } }, two: { at: n + 1, said: { state: 'drain' } } },
+})
+
+/** What a write tells. */
+export const draft = (subject: string, kind: 'gateway_down' | 'first_alive' = 'gateway_down'): FactDraft => ({
+  kind,
+  at: 1,
+  subject,
+  cause: 'stale',
+})
+
+/** What replica `a` tells. */
+export const local = (n: number, subject = 'a'): Fact => ({
+  kind: 'store_lost',
+  at: n,
+  subject,
+  cause: 'test',
+  id: `a-boot-${n}`,
+  cluster: CLUSTER,
+  replica: 'a',
+})
