@@ -1,0 +1,263 @@
+/**
+ * The loop that all protocols share: resolve → pick → (the protocol connects and sends) → report → once more, elsewhere, or give up.
+ * One object per client connection, used again for every request on it: nothing is allocated for a request that succeeds at once.
+ * Deciding is `core`'s (`after`, the policies, the plan); this file only asks, counts and reports.
+ */
+import { type AttemptEnd, after, type Circumstances } from '../core/after.ts'
+import type { Event } from '../core/events.ts'
+import type { FailureReason } from '../core/nouns.ts'
+import type { RouteEntry } from '../core/routes.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { State } from '../state.ts'
+import type { MemberSlot, Picker, Slot, Slots } from './slots.ts'
+
+/** What the protocol does after an attempt ended. */
+export type Step =
+  /** Dial `attempt.slot`: another upstream, or the same one by a fresh connection (`attempt.fresh`). */
+  | 'again'
+  /** Nobody is left: what the pool does when all are down. `attempt.retryAfter` says when somebody may be back. */
+  | 'outage'
+  /** Answer with `attempt.status` and `attempt.code`. */
+  | 'answer'
+  /** An answer has begun and cannot be finished: cut the connection to the client. */
+  | 'cut'
+
+export interface AttemptContext {
+  readonly state: State
+  readonly slots: Slots
+  /** Ms since 1970. */
+  readonly now: () => number
+  readonly onRetry: (pool: string | null, reason: AttemptEnd | 'status' | 'budget') => void
+}
+
+const CODES: Readonly<Record<AttemptEnd, ErrorCode>> = {
+  connect_refused: 'upstream_refused',
+  connect_timeout: 'upstream_connect_timeout',
+  closed: 'upstream_closed',
+  reset: 'upstream_closed',
+  response_timeout: 'upstream_timeout',
+  malformed: 'upstream_malformed',
+  body_cut: 'upstream_body_cut',
+  client_left: 'client_gone',
+}
+
+export class Attempt implements Circumstances {
+  // What the protocol says while a request runs; see `Circumstances`.
+  reused = false
+  sent = false
+  idempotent = false
+  held = true
+  answered = false
+
+  // What comes out.
+  /** The upstream to dial, or that is dialled; null between requests. */
+  slot: Slot | null = null
+  /** Only a fresh connection will do: the last one was an idle one that had gone away. */
+  fresh = false
+  status: 502 | 504 | 499 = 502
+  code: ErrorCode = 'upstream_refused'
+
+  // For `after`.
+  refreshed = false
+  triesLeft = 0
+  inTime = true
+  retries = 0
+
+  readonly #context: AttemptContext
+  #entry: RouteEntry | null = null
+  #key = 0
+  #startedAt = 0
+  /** What this attempt says about its upstream was told. */
+  #told = false
+  readonly #tried: Slot[] = []
+  /** Members all of whose upstreams were tried. */
+  readonly #spent: MemberSlot[] = []
+
+  constructor(context: AttemptContext) {
+    this.#context = context
+  }
+
+  /** The first upstream for a request on `entry` by the client whose address hashes to `key`; `now` in ms. Null: nobody. */
+  begin(entry: RouteEntry, key: number, now: number): Slot | null {
+    this.#entry = entry
+    this.#key = key
+    this.#startedAt = now
+    this.reused = this.sent = this.answered = this.fresh = this.refreshed = this.#told = false
+    this.held = true
+    this.retries = 0
+    if (this.#tried.length > 0) this.#tried.length = 0
+    if (this.#spent.length > 0) this.#spent.length = 0
+    const picker = this.#picker()
+    if (picker === undefined) return null
+    picker.budget.earn()
+    return this.#take(this.#pick(picker))
+  }
+
+  /** The upstream's response head came with `status` and goes to the client. */
+  respond(status: number): void {
+    this.answered = true
+    // How a tunnel ends, perhaps in days, says nothing.
+    if (status === 101) this.#report('ok')
+    else this.#judgeStatus(status)
+  }
+
+  /** May an answer with this status be dropped, before a byte of it was relayed, and the request sent elsewhere? Then `slot` is the next. */
+  retryStatus(status: number): boolean {
+    const retry = this.#entry?.route.retry
+    if (!retry?.on_status.includes(status) || !this.idempotent || !this.held || this.answered) return false
+    if (this.#triesLeft() <= 0 || !this.#inTime()) return false
+    const picker = this.#picker()
+    const next = picker && this.#pick(picker)
+    if (!next || !picker.budget.take()) return false
+    this.#judgeStatus(status)
+    this.#leave()
+    this.retries++
+    this.fresh = this.#told = false
+    this.#context.onRetry(picker.plan.pool, 'status')
+    this.#take(next)
+    return true
+  }
+
+  /** The exchange is over, well. Told only now: an answer that is cut short is no good answer. */
+  finish(): void {
+    if (!this.#told) this.#report('ok')
+    this.#leave()
+    this.#entry = null
+    this.answered = false
+  }
+
+  /** The attempt ended otherwise. Says what comes next, and is done with the request unless that is `again`. */
+  fail(end: AttemptEnd): Step {
+    this.triesLeft = this.#triesLeft()
+    this.inTime = this.#inTime()
+    const next = after(end, this)
+    if (next.blame && end !== 'client_left') {
+      if (this.slot !== null) this.slot.counts.failures++
+      this.#report(end)
+    }
+    this.code = CODES[end]
+    if (next.kind === 'give_up') return this.#giveUp(next.status)
+    // Asked anew after the report: the outcome just told may have changed who is ready.
+    const picker = this.#picker()
+    if (next.kind === 'again' && next.where === 'same') {
+      this.refreshed = this.fresh = true
+      this.reused = this.sent = false
+      this.#context.onRetry(picker?.plan.pool ?? null, end)
+      return 'again'
+    }
+    const slot = picker && this.#pick(picker)
+    if (!slot) return this.#end('outage')
+    if (next.kind === 'exhausted') return this.#giveUp(next.status)
+    if (!next.free && !picker.budget.take()) {
+      this.#context.onRetry(picker.plan.pool, 'budget')
+      return this.#giveUp(end === 'response_timeout' ? 504 : 502)
+    }
+    this.#leave()
+    this.retries++
+    this.reused = this.sent = this.fresh = false
+    this.#context.onRetry(picker.plan.pool, end)
+    this.#take(slot)
+    return 'again'
+  }
+
+  /** The pool whose settings apply to the running request, or null. */
+  get pool(): string | null {
+    return this.#picker()?.plan.pool ?? null
+  }
+
+  /** Seconds until somebody may serve again at the earliest, at least 1; null: not known. */
+  get retryAfter(): number | null {
+    const back = this.#picker()?.plan.back_at ?? null
+    return back === null ? null : Math.max(1, Math.ceil((back - this.#context.now()) / 1000))
+  }
+
+  #giveUp(status: 502 | 504 | 499 | 'cut'): Step {
+    if (status === 'cut') return this.#end('cut')
+    this.status = status
+    return this.#end('answer')
+  }
+
+  #end(step: Step): Step {
+    this.#leave()
+    return step
+  }
+
+  #picker(): Picker | undefined {
+    const { slots, state } = this.#context
+    return this.#entry === null ? undefined : slots.picker(state.snapshot, this.#entry.target)
+  }
+
+  /** An untried instance of the same member first, then another member, then whoever is left in an emergency. */
+  #pick(picker: Picker): Slot | undefined {
+    const last = this.#tried.at(-1)?.member
+    if (last !== undefined && picker.members.includes(last)) {
+      const sibling = last.instances.pick(this.#key, this.#tried)
+      if (sibling !== undefined) return sibling
+    }
+    for (;;) {
+      const member = picker.choices.pick(this.#key, this.#spent)
+      if (member === undefined) break
+      const slot = member.instances.pick(this.#key, this.#tried)
+      if (slot !== undefined) return slot
+      this.#spent.push(member)
+    }
+    for (const member of picker.emergency) {
+      const slot = member.instances.pick(this.#key, this.#tried)
+      if (slot !== undefined) return slot
+    }
+    return undefined
+  }
+
+  #take(slot: Slot | undefined): Slot | null {
+    this.slot = slot ?? null
+    if (slot === undefined) return null
+    this.#tried.push(slot)
+    slot.counts.requests++
+    slot.load.inFlight++
+    slot.member.load.inFlight++
+    return slot
+  }
+
+  #leave(): void {
+    const { slot } = this
+    if (slot === null) return
+    slot.load.inFlight--
+    slot.member.load.inFlight--
+    this.slot = null
+    this.sent = false
+  }
+
+  #triesLeft(): number {
+    return (this.#entry?.route.retry.tries ?? 0) - this.#tried.length
+  }
+
+  #inTime(): boolean {
+    const within = this.#entry?.route.retry.within ?? 0
+    return this.#context.now() - this.#startedAt < within
+  }
+
+  /** An answer with a status that the pool calls unhealthy is a failure of the upstream. */
+  #judgeStatus(status: number): void {
+    const { slot } = this
+    if (slot === null || status < 400) return
+    const { pools } = this.#context.state.snapshot.world.definitions.value
+    const pool = pools.find(({ name }) => name === slot.upstream.pool)
+    if (pool?.passive.unhealthy_status.includes(status) !== true) return
+    slot.counts.failures++
+    this.#report('status')
+  }
+
+  #report(result: 'ok' | FailureReason): void {
+    const { state, now } = this.#context
+    if (this.slot === null || this.#entry === null) return
+    this.#told = true
+    const event: Event = {
+      kind: 'outcome',
+      upstream: this.slot.upstream,
+      route: this.#entry.route.name,
+      result,
+      at: now(),
+    }
+    state.apply(event)
+  }
+}

@@ -1,0 +1,37 @@
+/** Tokens that each request earns, and that each second adds. */
+const PER_REQUEST = 0.2
+const PER_SECOND = 10
+/** Earnings older than this many seconds are lost. */
+const KEPT_SECONDS = 10
+
+/**
+ * The retry budget of one pool: a bucket that requests and time fill and retries empty, so that a pool in trouble is not also given
+ * every request several times. What was earned stays for ten seconds.
+ */
+export class RetryBudget {
+  #tokens = PER_SECOND * KEPT_SECONDS
+  #requests = 0
+  readonly #earned = new Array<number>(KEPT_SECONDS).fill(PER_SECOND)
+
+  /** A request came. */
+  earn(): void {
+    this.#requests++
+  }
+
+  /** Takes a token for a retry; false: there is none. */
+  take(): boolean {
+    if (this.#tokens + this.#requests * PER_REQUEST < 1) return false
+    this.#tokens--
+    return true
+  }
+
+  /** A second has passed. */
+  second(): void {
+    const earned = this.#requests * PER_REQUEST + PER_SECOND
+    this.#requests = 0
+    this.#earned.shift()
+    this.#earned.push(earned)
+    const most = this.#earned.reduce((sum, one) => sum + one, 0)
+    this.#tokens = Math.min(this.#tokens + earned, most)
+  }
+}

@@ -1,0 +1,443 @@
+/**
+ * One request and its answer: finds the route, asks the attempt where to send it, sends it, relays what comes back, and starts over
+ * elsewhere as long as that is safe. One per client connection, used again for every request on it.
+ */
+import type { AttemptEnd } from '../../core/after.ts'
+import { hashText } from '../../core/policies/ip-hash.ts'
+import { matchRoute, type RouteEntry } from '../../core/routes.ts'
+import { type ErrorCode, errors, type Refusal, refuse } from '../../errors.ts'
+import { Attempt } from '../attempt.ts'
+import { PAUSE, type Poured, pour, TAKEN } from '../pour.ts'
+import { Relay } from '../relay.ts'
+import { type AnswerCode, renderAnswer } from './answers.ts'
+import { CHUNK_END, chunkLine, LAST_CHUNK } from './chunks.ts'
+import type { ClientConnection } from './client.ts'
+import { findField } from './connection.ts'
+import { countExchange, type RouteCounts } from './counters.ts'
+import type { IdleConnections } from './idle.ts'
+import type { HttpListener } from './listener.ts'
+import { RequestBody } from './request-body.ts'
+import { type RequestHead, requestPath } from './request-head.ts'
+import type { ResponseHead } from './response-head.ts'
+import { isIdempotent } from './rules.ts'
+import { type Served, UpstreamConnection } from './upstream.ts'
+import { downstreamResponseHead, framingFor, upstreamRequestHead } from './write-head.ts'
+
+const tooLate = refuse('request_timeout', 'the body of the request did not arrive in time')
+
+export class Exchange implements Served {
+  /** The request is a HEAD. */
+  toHead = false
+
+  readonly #client: ClientConnection
+  readonly #listener: HttpListener
+  readonly #head: RequestHead
+  readonly #attempt: Attempt
+  readonly #body: RequestBody
+  /** Of the peer's address, for policies that keep a client in one place. */
+  readonly #peerKey: number
+  #entry: RouteEntry | null = null
+  #counts: RouteCounts | null = null
+  /** Ms of `performance.now`. */
+  #startedAt = 0
+  #requestId = ''
+  /** The request's head as it is sent, kept until an answer comes. */
+  #upstreamHead = ''
+  #upstream: UpstreamConnection | null = null
+  #relay: Relay | null = null
+  /** The connection to the client may serve another request. */
+  #persistent = false
+  #status = 0
+  #framing: ResponseHead['body'] = 'none'
+  /** The head of the answer until it is written: it leaves with the first bytes of the body. */
+  #unwritten = ''
+
+  constructor(client: ClientConnection, listener: HttpListener, head: RequestHead) {
+    this.#client = client
+    this.#listener = listener
+    this.#head = head
+    this.#peerKey = hashText(client.peer.address)
+    this.#attempt = new Attempt(listener.context)
+    this.#body = new RequestBody(listener.limits.max_body, listener.limits.min_body_rate)
+  }
+
+  /** So much of the body waits to be sent that no more should be read. */
+  get heldUp(): boolean {
+    return this.#body.heldUp
+  }
+
+  // --- The request.
+
+  /** Serves the request whose head was read from `bytes`; what follows it there is its body, and perhaps more. */
+  serve(bytes: Buffer): void {
+    const listener = this.#listener
+    const head = this.#head
+    this.#startedAt = performance.now()
+    this.#persistent = head.persistent
+    this.toHead = head.line.method === 'HEAD'
+    this.#requestId = head.requestId === '' ? listener.nextRequestId() : head.requestId
+    this.#body.begin(head.body, head.contentLength, listener.coarseNow())
+    const entry = matchRoute(listener.routes(), head.host, requestPath(head))
+    this.#counts = listener.counts.of(entry)
+    if (entry === undefined) {
+      this.#readBody(bytes, head.end)
+      if (this.#body.refusal === null) this.#answer('no_route', '', 0)
+      return
+    }
+    this.#entry = entry
+    const { route } = entry
+    if (head.upgrade !== '' && !route.upgrade.includes(protocolName(head.upgrade))) head.upgrade = ''
+    this.#upstreamHead = upstreamRequestHead(head, this.#requestId, route.upstream_host ?? '')
+    const attempt = this.#attempt
+    attempt.idempotent = isIdempotent(head.line.method)
+    const key = this.#client.peer.trusted ? hashText(head.client) : this.#peerKey
+    const slot = attempt.begin(entry, key, listener.context.now())
+    this.#readBody(bytes, head.end)
+    // The body may have been refused on sight.
+    if (this.#body.refusal !== null) return
+    if (slot === null) this.#outage()
+    else this.#dial()
+  }
+
+  onClientData(chunk: Buffer): void {
+    if (this.#relay !== null) {
+      this.#client.arm(this.#tunnelTimeout())
+      this.#relay.fromClient(chunk)
+    } else if (this.#body.done) this.#client.keep(chunk)
+    else this.#readBody(chunk, 0)
+  }
+
+  onClientEnd(): void {
+    if (this.#relay !== null) {
+      this.#relay.clientEnded()
+      this.#endIfOver()
+    } else if (!this.#body.done && !this.#attempt.answered) this.#client.close()
+    // Whoever ends its side while it waits, or once it has seen what the answer is, still wants that.
+  }
+
+  /** The client is gone: nobody's fault. */
+  onClientLeft(): void {
+    if (this.#relay !== null) {
+      this.#upstream?.reset()
+      this.#tunnelEnded()
+      return
+    }
+    this.#dropUpstream()
+    this.#attempt.fail('client_left')
+    this.#count(499)
+    this.#body.release()
+  }
+
+  #readBody(bytes: Buffer, from: number): void {
+    const body = this.#body
+    const upstream = this.#attempt.sent ? (this.#upstream?.socket ?? null) : null
+    const used = body.read(bytes, from, upstream, this.#listener.coarseNow())
+    this.#attempt.held = body.held
+    if (body.refusal !== null) {
+      this.#giveUp(body.refusal)
+      return
+    }
+    if (upstream !== null) this.#awaitMore()
+    if (!body.done && (body.heldUp || (upstream !== null && !body.writable))) this.#client.socket.pause()
+    if (body.done && used < bytes.length) this.#client.keep(bytes.subarray(used))
+  }
+
+  /** What is waited for next: the rest of the request, or the answer; with an answer under way only that the client takes it. */
+  #awaitMore(): void {
+    const { body_timeout } = this.#listener.limits
+    if (!this.#body.done) this.#client.arm(body_timeout)
+    else if (!this.#attempt.answered) this.#client.arm(this.#entry?.route.response_timeout ?? 0)
+    else this.#client.arm(this.#client.socket.writableNeedDrain ? body_timeout : 0)
+  }
+
+  /** The request cannot be taken to its end, and that is the client's doing. */
+  #giveUp({ code, detail }: Refusal): void {
+    this.#dropUpstream()
+    const { answered } = this.#attempt
+    this.#attempt.fail('client_left')
+    if (answered) this.#cut()
+    else this.refuse(code, detail)
+  }
+
+  /** The body goes on; that it stood still was not the client's doing. */
+  #readOn(): void {
+    if (!this.#client.socket.isPaused()) return
+    this.#body.restartWindow(this.#listener.coarseNow())
+    this.#client.socket.resume()
+  }
+
+  // --- Towards the upstream.
+
+  /** Sends the request to `attempt.slot`, by an idle connection if there is one. */
+  #dial(): void {
+    const attempt = this.#attempt
+    const { slot } = attempt
+    if (slot === null) return
+    const listener = this.#listener
+    const idle = slot.held as IdleConnections
+    const known = attempt.fresh ? undefined : idle.take(listener.coarseNow())
+    attempt.reused = known !== undefined
+    if (known !== undefined) {
+      this.#upstream = known
+      this.#transmit(known)
+      return
+    }
+    const timeout = this.#entry?.route.connect_timeout ?? 0
+    this.#client.arm(0)
+    this.#upstream = new UpstreamConnection(slot, idle, listener.wire, listener.coarseNow, this, timeout)
+  }
+
+  onConnected(): void {
+    if (this.#upstream !== null) this.#transmit(this.#upstream)
+  }
+
+  /** Head and as much of the body as has come leave in one write. */
+  #transmit(upstream: UpstreamConnection): void {
+    const body = this.#body
+    const attempt = this.#attempt
+    upstream.begin(this)
+    attempt.sent = true
+    const writable = upstream.socket.write(this.#upstreamHead + body.takeHeld(attempt.idempotent), 'latin1')
+    attempt.held = body.held
+    this.#awaitMore()
+    if (!body.done && writable) this.#readOn()
+  }
+
+  onDrain(): void {
+    if (this.#relay !== null) this.#relay.upstreamDrained()
+    else if (!this.#body.done) this.#readOn()
+  }
+
+  onFailed(end: AttemptEnd): void {
+    this.#dropUpstream()
+    if (this.#relay !== null) {
+      this.#endTunnel(true)
+      return
+    }
+    const attempt = this.#attempt
+    switch (attempt.fail(end)) {
+      case 'again':
+        this.#dial()
+        return
+      case 'outage':
+        this.#outage()
+        return
+      case 'answer':
+        this.#answer(attempt.code, '', 0)
+        return
+      case 'cut':
+        this.#cut()
+    }
+  }
+
+  /** An answer has begun and cannot be finished: the client must not take it for whole. */
+  #cut(): void {
+    this.#count(this.#status)
+    this.#body.release()
+    this.#client.reset()
+  }
+
+  /** The deadline of whatever is waited for is over. */
+  expire(): void {
+    if (this.#relay !== null || this.#attempt.answered) {
+      // A tunnel that is idle for too long, or a client that takes nothing of its answer.
+      this.#client.close()
+      return
+    }
+    // A body that stands still because the upstream takes no more of it is the upstream's doing.
+    if (this.#body.done || this.#client.socket.isPaused()) {
+      this.#upstream?.fail('response_timeout')
+      return
+    }
+    this.#giveUp(tooLate)
+  }
+
+  // --- The answer.
+
+  onHead(head: ResponseHead): boolean {
+    const { status } = head
+    const attempt = this.#attempt
+    const { minor } = this.#head.line
+    if (status === 101) return this.#switch(head)
+    if (status < 200) {
+      // HTTP/1.0 knows no interim answers.
+      if (minor === 1) this.#client.socket.write(downstreamResponseHead(head, 'none', ''), 'latin1')
+      return true
+    }
+    if (attempt.retryStatus(status)) {
+      this.#dropUpstream()
+      this.#dial()
+      return false
+    }
+    attempt.respond(status)
+    this.#upstreamHead = ''
+    this.#body.release()
+    this.#status = status
+    this.#framing = framingFor(head, minor)
+    // A client that is still sending has not been heard to the end: no other request can follow on this connection.
+    if (!this.#body.done || this.#framing === 'close' || this.#listener.draining) this.#persistent = false
+    const connection = this.#persistent ? (minor === 1 ? '' : 'keep-alive') : 'close'
+    this.#unwritten = downstreamResponseHead(head, this.#framing, connection)
+    this.#client.arm(0)
+    return true
+  }
+
+  onFlush(): void {
+    if (this.#unwritten !== '') this.#write('')
+  }
+
+  onBody(bytes: Buffer, from: number, to: number): Poured {
+    const chunked = this.#framing === 'chunked'
+    const before = chunked ? this.#unwritten + chunkLine(to - from) : this.#unwritten
+    this.#unwritten = ''
+    const poured = pour(this.#client.socket, before, bytes, from, to, chunked ? CHUNK_END : '')
+    // Whoever takes nothing of its answer is not waited for without end.
+    if ((poured & PAUSE) !== 0) this.#client.arm(this.#listener.limits.body_timeout)
+    return poured
+  }
+
+  onDone(trailers: string): void {
+    const last = this.#framing === 'chunked' ? `${LAST_CHUNK}${trailers}\r\n` : ''
+    if (this.#unwritten !== '' || last !== '') this.#write(last)
+    const upstream = this.#upstream
+    this.#upstream = null
+    this.#attempt.finish()
+    if (this.#body.done) upstream?.release()
+    else upstream?.destroy()
+    this.#finished(this.#status, false)
+  }
+
+  onClientDrain(): void {
+    const upstream = this.#upstream
+    if (upstream === null) return
+    if (this.#attempt.answered && this.#relay === null) this.#client.arm(0)
+    upstream.resume()
+  }
+
+  /** What is left of the answer's head, and `text`. */
+  #write(text: string): void {
+    const all = this.#unwritten + text
+    this.#unwritten = ''
+    this.#client.socket.write(all, 'latin1')
+  }
+
+  // --- Upgraded connections.
+
+  #switch(head: ResponseHead): boolean {
+    const upstream = this.#upstream
+    // Only to what this client asked for, and only now: bytes behind its head have waited for this.
+    if (
+      upstream === null ||
+      this.#head.upgrade === '' ||
+      protocolName(head.upgrade) !== protocolName(this.#head.upgrade)
+    ) {
+      upstream?.fail('malformed')
+      return false
+    }
+    const client = this.#client
+    this.#attempt.respond(101)
+    this.#upstreamHead = ''
+    this.#body.release()
+    client.socket.write(downstreamResponseHead(head, 'none', 'upgrade'), 'latin1')
+    this.#relay = new Relay(client.socket, upstream.socket)
+    client.arm(this.#tunnelTimeout())
+    client.socket.resume()
+    const waiting = client.takeWaiting()
+    if (waiting !== null) this.#relay.fromClient(waiting)
+    if (client.ended) this.#relay.clientEnded()
+    return true
+  }
+
+  onTunnel(bytes: Buffer, from: number, to: number): Poured {
+    this.#client.arm(this.#tunnelTimeout())
+    return this.#relay?.fromUpstream(bytes, from, to) ?? TAKEN
+  }
+
+  onTunnelEnd(): void {
+    this.#relay?.upstreamEnded()
+    this.#endIfOver()
+  }
+
+  #endIfOver(): void {
+    if (this.#relay?.over) this.#endTunnel(false)
+  }
+
+  /** Both sides have ended, or the upstream is `gone`: that goes on as a reset, unless it ended what it had to say before. */
+  #endTunnel(gone: boolean): void {
+    this.#upstream?.close()
+    this.#tunnelEnded()
+    if (gone && !this.#client.socket.writableEnded) this.#client.reset()
+    else this.#client.closeAfterWrites()
+  }
+
+  #tunnelEnded(): void {
+    this.#upstream = null
+    this.#relay = null
+    this.#attempt.finish()
+    this.#count(101)
+  }
+
+  #tunnelTimeout(): number {
+    return this.#entry?.route.tunnel_timeout ?? 0
+  }
+
+  // --- Our own answers, and the end.
+
+  /** Answers a request that was not understood or not fully read; the connection closes behind it. */
+  refuse(code: ErrorCode, detail: string): void {
+    if (this.#counts === null) {
+      this.#counts = this.#listener.counts.of(undefined)
+      this.#startedAt = performance.now()
+    }
+    this.#persistent = false
+    this.#writeAnswer(code, detail, 0)
+    this.#finished(errors[code].status, true)
+  }
+
+  #answer(code: ErrorCode, detail: string, retryAfter: number): void {
+    if (!this.#body.done || this.#listener.draining) this.#persistent = false
+    this.#writeAnswer(code, detail, retryAfter)
+    this.#finished(errors[code].status, false)
+  }
+
+  #outage(): void {
+    const { message, retryAfter } = this.#listener.outage(this.#attempt.pool)
+    this.#answer('pool_outage', message, this.#attempt.retryAfter ?? retryAfter)
+  }
+
+  #writeAnswer(code: ErrorCode, detail: string, retryAfter: number): void {
+    const { text, line, end } = this.#head
+    const accept = text === '' ? undefined : findField(text, line.at, end - 2, 'accept')
+    const answer = { code: code as AnswerCode, detail, retryAfter, requestId: this.#requestId }
+    const asked = { accept, head: this.toHead }
+    this.#client.socket.write(renderAnswer(answer, asked, !this.#persistent, this.#listener.context.now()))
+  }
+
+  /** An answer is written whole. `unread`: bytes of the client's may be on their way that nobody wants. */
+  #finished(status: number, unread: boolean): void {
+    this.#count(status)
+    this.#entry = null
+    this.#upstreamHead = this.#requestId = ''
+    this.toHead = false
+    this.#body.release()
+    if (this.#persistent) this.#client.finished('reuse')
+    else this.#client.finished(unread || !this.#body.done ? 'unread' : 'close')
+  }
+
+  #dropUpstream(): void {
+    const upstream = this.#upstream
+    this.#upstream = null
+    upstream?.destroy()
+  }
+
+  #count(status: number): void {
+    if (this.#counts !== null) countExchange(this.#counts, status, performance.now() - this.#startedAt)
+    this.#counts = null
+  }
+}
+
+/** The name of a protocol without its version, in lower case. */
+function protocolName(protocol: string): string {
+  const slash = protocol.indexOf('/')
+  return (slash === -1 ? protocol : protocol.slice(0, slash)).toLowerCase()
+}

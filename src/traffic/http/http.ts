@@ -1,0 +1,245 @@
+/**
+ * HTTP traffic as a whole: the listeners, what they share, and their one sweep.
+ */
+import { randomBytes } from 'node:crypto'
+import { BlockList, isIPv6 } from 'node:net'
+import type { Clock } from '../../clock.ts'
+import type { Listener } from '../../config/schema.ts'
+import type { AttemptEnd } from '../../core/after.ts'
+import { type Refusal, refuse } from '../../errors.ts'
+import type { State } from '../../state.ts'
+import { Slots } from '../slots.ts'
+import { tcpWire } from '../wire.ts'
+import { DURATION_BOUNDS } from './counters.ts'
+import { IdleConnections } from './idle.ts'
+import { type HttpContext, HttpListener } from './listener.ts'
+import type { IsTrusted } from './peer.ts'
+
+/** Ms between two sweeps: a deadline is kept to within so much. */
+const SWEEP = 250
+
+export interface HttpTraffic {
+  /**
+   * Opens, changes and closes listeners until they are those of `listeners`; what did not change is not touched. Refused when an address
+   * cannot be had: then nothing is changed.
+   */
+  apply(listeners: readonly Listener[]): Promise<Refusal | null>
+  listeners(): readonly ListenerStatus[]
+  readonly numbers: HttpNumbers
+  /** Stops accepting and resolves when the last request is done. */
+  drain(): Promise<void>
+  /** Cuts what is left and lets go of everything. */
+  close(): void
+}
+
+export interface ListenerStatus {
+  readonly name: string
+  readonly protocol: string
+  readonly address: string
+  readonly open: boolean
+}
+
+interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+export interface HttpOptions {
+  readonly state: State
+  readonly clock: Clock
+  readonly random: () => number
+}
+
+export function createHttp({ state, clock, random }: HttpOptions): HttpTraffic {
+  const listeners = new Map<string, HttpListener>()
+  /** Closed to new connections, and when the last of theirs has gone. */
+  const leaving = new Map<HttpListener, Promise<void>>()
+  const retries = new Map<string, Map<string, number>>()
+  const slots = new Slots(random, () => new IdleConnections())
+  let coarse = performance.now() + SWEEP
+  let seconds = 0
+
+  const context: HttpContext = {
+    state,
+    slots,
+    now: () => clock.now(),
+    onRetry: (pool, reason) => count(retries, pool ?? '', reason),
+    wire: tcpWire,
+    coarseNow: () => coarse,
+    nextRequestId: requestIds(),
+    isTrusted: trustOf,
+  }
+
+  const sweep = clock.every(SWEEP, () => {
+    const now = performance.now()
+    // One sweep ahead of the time, so that a deadline counted from it is never early.
+    coarse = now + SWEEP
+    for (const listener of listeners.values()) listener.sweep(now)
+    for (const listener of leaving.keys()) listener.sweep(now)
+    if (++seconds % (1000 / SWEEP) !== 0) return
+    slots.second(state.snapshot)
+    for (const { held } of slots.all()) (held as IdleConnections).sweep(now)
+  })
+
+  const retire = (listener: HttpListener) => {
+    leaving.set(
+      listener,
+      listener.drain().then(() => void leaving.delete(listener)),
+    )
+  }
+
+  return {
+    async apply(wanted) {
+      const opened: HttpListener[] = []
+      for (const config of wanted) {
+        const known = listeners.get(config.name)
+        if (known !== undefined && sameAddress(known.config, config)) continue
+        const listener = new HttpListener(context, config)
+        try {
+          await listener.listen()
+        } catch (error) {
+          for (const other of opened) other.cut()
+          const { host, port } = config.listen
+          const code = (error as NodeJS.ErrnoException).code ?? 'unknown'
+          return refuse(
+            'listen_failed',
+            `listener ${config.name} cannot listen on ${host}:${port}: ${EXPLAINED[code] ?? code}`,
+          )
+        }
+        opened.push(listener)
+      }
+      const names = new Set(wanted.map(({ name }) => name))
+      for (const [name, listener] of listeners) {
+        if (names.has(name)) continue
+        listeners.delete(name)
+        retire(listener)
+      }
+      for (const listener of opened) {
+        const before = listeners.get(listener.config.name)
+        listeners.set(listener.config.name, listener)
+        if (before !== undefined) retire(before)
+      }
+      for (const config of wanted) listeners.get(config.name)?.configure(config)
+      return null
+    },
+    listeners: () =>
+      [...listeners.values()].map(({ config, address, open }) => ({
+        name: config.name,
+        protocol: config.protocol,
+        address: `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`,
+        open,
+      })),
+    numbers: new HttpNumbers(listeners, slots, retries),
+    async drain() {
+      await Promise.all([...[...listeners.values()].map(listener => listener.drain()), ...leaving.values()])
+    },
+    close() {
+      sweep[Symbol.dispose]()
+      for (const listener of [...listeners.values(), ...leaving.keys()]) listener.cut()
+      slots.release()
+    },
+  }
+}
+
+const EXPLAINED: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the address is in use',
+  EADDRNOTAVAIL: 'this host does not have that address',
+  EACCES: 'this user may not listen on that port',
+}
+
+/** What HTTP traffic has counted, read when somebody asks. */
+export class HttpNumbers {
+  readonly #listeners: ReadonlyMap<string, HttpListener>
+  readonly #slots: Slots
+  readonly #retries: ReadonlyMap<string, ReadonlyMap<string, number>>
+
+  constructor(
+    listeners: ReadonlyMap<string, HttpListener>,
+    slots: Slots,
+    retries: ReadonlyMap<string, ReadonlyMap<string, number>>,
+  ) {
+    this.#listeners = listeners
+    this.#slots = slots
+    this.#retries = retries
+  }
+
+  *requests(): Iterable<Sample> {
+    for (const [listener, { counts }] of this.#listeners) {
+      for (const { route, pool, classes } of counts.routes.values()) {
+        for (const [digit, value] of classes.entries()) {
+          if (value > 0)
+            yield { labels: { listener, route, pool, code_class: digit === 0 ? 'client_left' : `${digit}xx` }, value }
+        }
+      }
+    }
+  }
+
+  *durations() {
+    for (const [listener, { counts }] of this.#listeners) {
+      for (const [pool, { counts: buckets, sum }] of counts.durations) {
+        yield { labels: { listener, pool }, bounds: DURATION_BOUNDS, counts: buckets, sum }
+      }
+    }
+  }
+
+  *retries(): Iterable<Sample> {
+    for (const [pool, reasons] of this.#retries)
+      for (const [reason, value] of reasons) yield { labels: { pool, reason }, value }
+  }
+
+  /** Requests that run now and tunnels that are open. */
+  *inFlight(): Iterable<Sample> {
+    for (const { upstream, load } of this.#slots.all())
+      yield { labels: { pool: upstream.pool, gateway: upstream.gateway }, value: load.inFlight }
+  }
+
+  *upstreamErrors(): Iterable<Sample> {
+    for (const { upstream, counts } of this.#slots.all()) {
+      if (counts.failures > 0)
+        yield { labels: { pool: upstream.pool, gateway: upstream.gateway }, value: counts.failures }
+    }
+  }
+
+  *connectionsActive(): Iterable<Sample> {
+    for (const [listener, { counts }] of this.#listeners)
+      yield { labels: { listener, protocol: 'http' }, value: counts.connectionsActive }
+  }
+
+  *connectionsTotal(): Iterable<Sample> {
+    for (const [listener, { counts }] of this.#listeners)
+      yield { labels: { listener, protocol: 'http' }, value: counts.connectionsTotal }
+  }
+}
+
+function count(counts: Map<string, Map<string, number>>, pool: string, reason: AttemptEnd | 'status' | 'budget'): void {
+  let reasons = counts.get(pool)
+  if (reasons === undefined) {
+    reasons = new Map()
+    counts.set(pool, reasons)
+  }
+  reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+}
+
+function sameAddress(a: Listener, b: Listener): boolean {
+  return a.listen.host === b.listen.host && a.listen.port === b.listen.port
+}
+
+/** Whether an address lies in one of the ranges (`10.0.0.0/8`, `::1`). */
+function trustOf(ranges: readonly string[]): IsTrusted {
+  if (ranges.length === 0) return () => false
+  const list = new BlockList()
+  for (const range of ranges) {
+    const [address = '', prefix] = range.split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    if (prefix === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(prefix), family)
+  }
+  return address => list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+}
+
+/** Ids that are unique among processes and cheap within one. */
+function requestIds(): () => string {
+  const prefix = randomBytes(8).toString('hex')
+  let count = 0
+  return () => `${prefix}-${(count++).toString(36)}`
+}

@@ -1,0 +1,170 @@
+/**
+ * One HTTP listener: its socket, its client connections, and the one sweep that holds all their deadlines.
+ */
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Listener } from '../../config/schema.ts'
+import { buildRoutes, type RouteTable } from '../../core/routes.ts'
+import type { AttemptContext } from '../attempt.ts'
+import type { Wire } from '../wire.ts'
+import { ClientConnection } from './client.ts'
+import { ListenerCounts } from './counters.ts'
+import { type IsTrusted, plainAddress } from './peer.ts'
+import type { HeadLimits } from './request-head.ts'
+
+/** Connections that the kernel keeps for us while we are busy. */
+const BACKLOG = 4096
+
+export interface HttpContext extends AttemptContext {
+  readonly wire: Wire
+  /** Ms of a clock that moves with the sweep: cheap to read, and never early for a deadline set from it. */
+  readonly coarseNow: () => number
+  readonly nextRequestId: () => string
+  readonly isTrusted: (ranges: readonly string[]) => IsTrusted
+}
+
+export class HttpListener {
+  readonly context: HttpContext
+  readonly counts = new ListenerCounts()
+  readonly wire: Wire
+  readonly coarseNow: () => number
+  readonly nextRequestId: () => string
+  config: Listener
+  isTrusted: IsTrusted
+  headLimits: HeadLimits
+  /** No new requests on old connections. */
+  draining = false
+
+  readonly #server: Server
+  readonly #connections = new Set<ClientConnection>()
+  readonly #perAddress = new Map<string, number>()
+  #routes: RouteTable | null = null
+  #definitions: unknown = null
+  #onEmpty: (() => void) | null = null
+
+  constructor(context: HttpContext, config: Listener) {
+    this.context = context
+    this.wire = context.wire
+    this.coarseNow = context.coarseNow
+    this.nextRequestId = context.nextRequestId
+    this.config = config
+    this.isTrusted = context.isTrusted(config.trusted_proxies)
+    this.headLimits = headLimits(config)
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket => this.#accept(socket))
+  }
+
+  get limits(): Listener['limits'] {
+    return this.config.limits
+  }
+
+  /** Where it listens; the port is the real one when the configuration says 0. */
+  get address(): { readonly host: string; readonly port: number } {
+    const bound = this.#server.address()
+    return typeof bound === 'object' && bound !== null ? { host: bound.address, port: bound.port } : this.config.listen
+  }
+
+  get open(): boolean {
+    return this.#server.listening
+  }
+
+  /** Opens the socket. Rejects with the system's error when that cannot be. */
+  listen(): Promise<void> {
+    const { host, port } = this.config.listen
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        this.#server.off('error', reject)
+        // A failed accept (no file descriptors left, say) concerns one connection, not the listener.
+        this.#server.on('error', () => undefined)
+        resolve()
+      })
+    })
+  }
+
+  /** New settings for the same address: for connections from now on, those that are open keep theirs. */
+  configure(config: Listener): void {
+    this.config = config
+    this.isTrusted = this.context.isTrusted(config.trusted_proxies)
+    this.headLimits = headLimits(config)
+  }
+
+  /** The route table of the definitions in force. */
+  routes(): RouteTable {
+    const { value } = this.context.state.snapshot.world.definitions
+    if (this.#routes === null || this.#definitions !== value) {
+      this.#definitions = value
+      this.#routes = buildRoutes(value, this.config.name)
+    }
+    return this.#routes
+  }
+
+  /** What the outage page of a pool says, and after how many seconds to try again when nothing better is known. */
+  outage(name: string | null): { readonly message: string; readonly retryAfter: number } {
+    const { pools, settings } = this.context.state.snapshot.world.definitions.value
+    const pool = pools.find(one => one.name === name)
+    return {
+      message: pool?.outage_message ?? '',
+      retryAfter: Math.max(1, Math.round(Math.min(10_000, settings.gateway_down_threshold / 3) / 1000)),
+    }
+  }
+
+  /** Looks after every deadline that is over at `now` (coarse ms). */
+  sweep(now: number): void {
+    for (const connection of this.#connections) if (connection.deadline <= now) connection.expire()
+  }
+
+  /** Stops accepting, lets running requests finish, and resolves when the last connection has gone. */
+  async drain(): Promise<void> {
+    this.draining = true
+    this.#server.close()
+    for (const connection of this.#connections) connection.drain()
+    if (this.#connections.size > 0)
+      await new Promise<void>(resolve => {
+        this.#onEmpty = resolve
+      })
+  }
+
+  /** Cuts whatever is left. */
+  cut(): void {
+    this.#server.close()
+    for (const connection of this.#connections) connection.close()
+  }
+
+  /** A connection is gone. */
+  left(connection: ClientConnection): void {
+    this.#connections.delete(connection)
+    this.counts.connectionsActive--
+    const { address } = connection.peer
+    const others = (this.#perAddress.get(address) ?? 1) - 1
+    if (others > 0) this.#perAddress.set(address, others)
+    else this.#perAddress.delete(address)
+    if (this.#connections.size === 0) this.#onEmpty?.()
+  }
+
+  #accept(socket: Socket): void {
+    const { max_connections: most, max_connections_per_address: mostPerAddress } = this.config.limits
+    // Gone before we looked.
+    if (socket.remoteAddress === undefined) {
+      socket.destroy()
+      return
+    }
+    const address = plainAddress(socket.remoteAddress)
+    const fromThere = this.#perAddress.get(address) ?? 0
+    if (this.#connections.size >= most || (fromThere >= mostPerAddress && !isLoopback(address))) {
+      // Whoever is over the limit gets no answer: under attack an answer is what costs.
+      socket.destroy()
+      return
+    }
+    this.#perAddress.set(address, fromThere + 1)
+    this.counts.connectionsActive++
+    this.counts.connectionsTotal++
+    this.#connections.add(new ClientConnection(this, socket))
+  }
+}
+
+function headLimits({ limits }: Listener): HeadLimits {
+  return { requestLine: limits.max_request_line, head: limits.max_head, fields: limits.max_fields }
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1'
+}

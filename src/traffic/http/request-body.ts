@@ -1,0 +1,154 @@
+/**
+ * The body of a running request on its way to the upstream: its end is found, its framing is written anew, and as long as it is small it
+ * is held, so that it can be sent again. Nothing is gathered beyond that.
+ */
+import type { Socket } from 'node:net'
+import { type Refusal, refuse } from '../../errors.ts'
+import { PAUSE, pour } from '../pour.ts'
+import {
+  CHUNK_END,
+  type ChunkReader,
+  chunkLine,
+  createChunkReader,
+  LAST_CHUNK,
+  readChunks,
+  resetChunkReader,
+} from './chunks.ts'
+import type { RequestHead } from './request-head.ts'
+
+/** Bytes of a body that are held for another try. */
+const MOST_HELD = 64 * 1024
+/** Ms over which the rate of a body is judged. */
+const RATE_WINDOW = 10_000
+
+const tooLarge = refuse('body_too_large', 'the body is larger than this listener takes')
+const tooSlow = refuse('request_timeout', 'the body arrives too slowly')
+
+export class RequestBody {
+  /** All of it has come. */
+  done = true
+  /** Everything that came is still here. */
+  held = true
+  refusal: Refusal | null = null
+  /** False: with what was read last the upstream has enough for now. */
+  writable = true
+
+  readonly #most: number
+  readonly #rate: number
+  #kind: RequestHead['body'] = 'none'
+  #left = 0
+  #size = 0
+  #chunks: ChunkReader | null = null
+  /** What came so far in the framing it is sent in, as latin1. */
+  #text = ''
+  #windowEnds = 0
+  #windowBytes = 0
+
+  /** `most` bytes at most, 0 for any number; `rate` bytes a second at least, 0 for any. */
+  constructor(most: number, rate: number) {
+    this.#most = most
+    this.#rate = rate
+  }
+
+  begin(kind: RequestHead['body'], length: number, now: number): void {
+    this.#kind = kind
+    this.#left = length
+    this.#size = 0
+    this.#text = ''
+    this.held = true
+    this.refusal = kind === 'length' && this.#most > 0 && length > this.#most ? tooLarge : null
+    this.done = kind === 'none' || (kind === 'length' && length === 0)
+    if (kind === 'chunked') {
+      this.#chunks ??= createChunkReader()
+      resetChunkReader(this.#chunks)
+    }
+    this.restartWindow(now)
+  }
+
+  /** The rate is judged from `now` on: it was not the client who kept the body waiting. */
+  restartWindow(now: number): void {
+    this.#windowEnds = now + RATE_WINDOW
+    this.#windowBytes = 0
+  }
+
+  /** So much waits to be sent that no more should be read. */
+  get heldUp(): boolean {
+    return this.#text.length > MOST_HELD
+  }
+
+  /**
+   * Takes in `bytes[from…]` as far as they belong to this body and answers the offset behind them. What can be sent goes to `socket`; null:
+   * nothing can yet, and it is held.
+   */
+  read(bytes: Buffer, from: number, socket: Socket | null, now: number): number {
+    this.writable = true
+    const to = this.#kind === 'chunked' ? this.#readChunks(bytes, from, socket) : this.#readLength(bytes, from, socket)
+    this.#judgeRate(to - from, now)
+    return to
+  }
+
+  /** What has to be sent first on a new connection. From then on it is held only if it may be sent again. */
+  takeHeld(mayBeSentAgain: boolean): string {
+    const text = this.#text
+    if (!mayBeSentAgain || text.length > MOST_HELD) this.release()
+    return text
+  }
+
+  /** Lets go of what is held: it will not be sent again. */
+  release(): void {
+    this.held = false
+    this.#text = ''
+  }
+
+  #readLength(bytes: Buffer, from: number, socket: Socket | null): number {
+    if (this.done || this.refusal !== null) return from
+    const to = Math.min(bytes.length, from + this.#left)
+    this.#left -= to - from
+    this.done = this.#left === 0
+    if (to > from) this.#part('', bytes, from, to, '', socket)
+    return to
+  }
+
+  #readChunks(bytes: Buffer, from: number, socket: Socket | null): number {
+    const chunks = this.#chunks as ChunkReader
+    for (let at = from; ; at = chunks.at) {
+      switch (readChunks(chunks, bytes, at, bytes.length)) {
+        case 'data': {
+          const size = chunks.dataEnd - chunks.dataStart
+          this.#size += size
+          if (this.#most > 0 && this.#size > this.#most) {
+            this.refusal = tooLarge
+            return bytes.length
+          }
+          this.#part(chunkLine(size), bytes, chunks.dataStart, chunks.dataEnd, CHUNK_END, socket)
+          continue
+        }
+        case 'more':
+          return bytes.length
+        case 'done':
+          this.done = true
+          this.#part(`${LAST_CHUNK}${chunks.trailers}\r\n`, bytes, 0, 0, '', socket)
+          return chunks.at
+        case 'refused':
+          this.refusal = chunks.refusal
+          return bytes.length
+      }
+    }
+  }
+
+  #part(before: string, bytes: Buffer, from: number, to: number, after: string, socket: Socket | null): void {
+    if (socket === null || this.held) {
+      this.#text += before + bytes.toString('latin1', from, to) + after
+      if (socket !== null && this.#text.length > MOST_HELD) this.release()
+    }
+    if (socket !== null && (pour(socket, before, bytes, from, to, after) & PAUSE) !== 0) this.writable = false
+  }
+
+  #judgeRate(bytes: number, now: number): void {
+    if (this.#rate === 0 || this.done || this.refusal !== null) return
+    this.#windowBytes += bytes
+    if (now < this.#windowEnds) return
+    if (this.#windowBytes < (this.#rate * RATE_WINDOW) / 1000) this.refusal = tooSlow
+    this.restartWindow(now)
+  }
+}

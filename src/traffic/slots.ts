@@ -1,0 +1,180 @@
+/**
+ * What traffic keeps of each upstream between requests: its load, and what a protocol holds open to it. Keyed by upstream, so that a
+ * change of definitions keeps them; dropped when the snapshot no longer knows them.
+ */
+import type { Choice, Plan, Snapshot, Upstream } from '../core/nouns.ts'
+import { policyOf } from '../core/policies/policies.ts'
+import type { Candidate, Load, Policy } from '../core/policies/policy.ts'
+import { RetryBudget } from './budget.ts'
+
+/** One upstream. `held` is the business of the protocol that dials it: its idle connections. */
+export interface Slot extends Candidate {
+  readonly upstream: Upstream
+  readonly member: MemberSlot
+  readonly held: Held
+  /** Connects, answers and failures so far, for the metrics. */
+  readonly counts: { requests: number; failures: number }
+}
+
+/** What a protocol keeps open to an upstream. */
+export interface Held {
+  /** The upstream is gone for good: let go of what is idle. */
+  release(): void
+}
+
+/** One member of one pool: what policies choose among. It outlives the plans in which it stands. */
+export interface MemberSlot extends Candidate {
+  readonly pool: string
+  weight: number
+  choice: Choice | null
+  slots: readonly Slot[]
+  instances: Policy<Slot>
+}
+
+/** A plan made ready to pick from. */
+export interface Picker {
+  readonly plan: Plan
+  /** The snapshot for which `plan` was last found to be the one. */
+  seen: Snapshot
+  readonly choices: Policy<MemberSlot>
+  readonly members: readonly MemberSlot[]
+  readonly emergency: readonly MemberSlot[]
+  readonly budget: RetryBudget
+}
+
+const NOBODY: Policy<Slot> = { pick: () => undefined }
+
+export class Slots {
+  readonly #random: () => number
+  readonly #hold: (upstream: Upstream) => Held
+  readonly #slots = new Map<string, Slot>()
+  readonly #members = new Map<string, MemberSlot>()
+  readonly #pickers = new Map<string, Picker>()
+  readonly #budgets = new Map<string, RetryBudget>()
+
+  /** `hold` makes what the protocol keeps for an upstream. */
+  constructor(random: () => number, hold: (upstream: Upstream) => Held) {
+    this.#random = random
+    this.#hold = hold
+  }
+
+  /** The picker of `target` (see `targetKey`) in `snapshot`, built only when its plan is another than last time. */
+  picker(snapshot: Snapshot, target: string): Picker | undefined {
+    const known = this.#pickers.get(target)
+    if (known?.seen === snapshot) return known
+    const plan = planOf(snapshot, target)
+    if (known !== undefined && known.plan === plan) {
+      known.seen = snapshot
+      return known
+    }
+    if (plan === undefined) {
+      this.#pickers.delete(target)
+      return undefined
+    }
+    const members = plan.choices.map(choice => this.#member(choice))
+    const picker: Picker = {
+      plan,
+      seen: snapshot,
+      members,
+      choices: policyOf(plan.policy)(members, this.#random),
+      emergency: plan.emergency.map(choice => this.#member(choice)),
+      budget: this.#budget(plan.pool ?? target),
+    }
+    this.#pickers.set(target, picker)
+    return picker
+  }
+
+  /** Every upstream that traffic knows, for the metrics and the status. */
+  all(): Iterable<Slot> {
+    return this.#slots.values()
+  }
+
+  /** To be called once a second: fills the budgets and lets go of what `snapshot` no longer knows and nothing uses. */
+  second(snapshot: Snapshot): void {
+    for (const budget of this.#budgets.values()) budget.second()
+    for (const [target, { plan }] of this.#pickers) if (planOf(snapshot, target) !== plan) this.#pickers.delete(target)
+    const known = knownKeys(snapshot)
+    for (const [key, slot] of this.#slots) {
+      if (known.has(key) || slot.load.inFlight > 0) continue
+      slot.held.release()
+      this.#slots.delete(key)
+    }
+    for (const [key, member] of this.#members) {
+      if (member.load.inFlight === 0 && !member.slots.some(({ upstream }) => this.#slots.has(upstream.key)))
+        this.#members.delete(key)
+    }
+    for (const name of this.#budgets.keys()) {
+      if (!Object.hasOwn(snapshot.pools, name) && planOf(snapshot, name) === undefined) this.#budgets.delete(name)
+    }
+  }
+
+  /** Lets go of everything. */
+  release(): void {
+    for (const slot of this.#slots.values()) slot.held.release()
+  }
+
+  #member(choice: Choice): MemberSlot {
+    const key = `${choice.pool}/${choice.gateway}`
+    let member = this.#members.get(key)
+    if (member === undefined) {
+      const { pool, gateway: name, weight } = choice
+      member = { name, pool, weight, load: freshLoad(), choice: null, slots: [], instances: NOBODY }
+      this.#members.set(key, member)
+    }
+    if (member.choice !== choice) {
+      const owner = member
+      member.choice = choice
+      member.weight = choice.weight
+      member.slots = choice.upstreams.map(upstream => this.#slot(upstream, owner))
+      member.instances = policyOf('round_robin')(member.slots, this.#random)
+    }
+    return member
+  }
+
+  #slot(upstream: Upstream, member: MemberSlot): Slot {
+    const known = this.#slots.get(upstream.key)
+    if (known !== undefined) return known
+    const slot: Slot = {
+      name: upstream.key,
+      weight: 1,
+      load: freshLoad(),
+      upstream,
+      member,
+      held: this.#hold(upstream),
+      counts: { requests: 0, failures: 0 },
+    }
+    this.#slots.set(upstream.key, slot)
+    return slot
+  }
+
+  #budget(name: string): RetryBudget {
+    const known = this.#budgets.get(name)
+    if (known !== undefined) return known
+    const budget = new RetryBudget()
+    this.#budgets.set(name, budget)
+    return budget
+  }
+}
+
+function freshLoad(): Load {
+  return { inFlight: 0, turn: 0 }
+}
+
+/** The plan that a target key names. */
+export function planOf({ pools, pinned }: Snapshot, target: string): Plan | undefined {
+  if (target.startsWith('pool:')) {
+    const name = target.slice('pool:'.length)
+    return Object.hasOwn(pools, name) ? pools[name]?.plan : undefined
+  }
+  return Object.hasOwn(pinned, target) ? pinned[target]?.plan : undefined
+}
+
+function knownKeys({ pools, pinned }: Snapshot): ReadonlySet<string> {
+  const keys = new Set<string>()
+  for (const { members } of Object.values(pools))
+    for (const { upstreams } of members) for (const { key } of upstreams) keys.add(key)
+  for (const { plan } of Object.values(pinned)) {
+    for (const { upstreams } of [...plan.choices, ...plan.emergency]) for (const { key } of upstreams) keys.add(key)
+  }
+  return keys
+}

@@ -1,0 +1,17 @@
+/**
+ * Dials an upstream: the one seam that plain TCP fulfils today, and TLS and tunnels later.
+ */
+import { connect, type OnReadOpts, type Socket } from 'node:net'
+import type { Upstream } from '../core/nouns.ts'
+
+export interface Wire {
+  /**
+   * Starts to connect. Bytes come by `onread` (no stream buffer, no allocation per read); `connect`, `end`, `error` and `close` come
+   * as events of the socket. Half-open is allowed: an upstream that ends first does not end us.
+   */
+  dial(upstream: Upstream, onread: OnReadOpts): Socket
+}
+
+export const tcpWire: Wire = {
+  dial: ({ address, port }, onread) => connect({ host: address, port, noDelay: true, allowHalfOpen: true, onread }),
+}

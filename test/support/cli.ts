@@ -1,0 +1,24 @@
+import { type Actions, cli } from '../../src/cli/cli.ts'
+import type { Environment } from '../../src/cli/io.ts'
+
+export interface Ran {
+  readonly exit: number
+  readonly out: string
+  readonly err: string
+}
+
+const NO_ACTIONS: Actions = { run: async () => 0, demo: async () => 0 }
+
+/** Runs the command line in this process, with what it wrote. */
+export async function runCli(argv: readonly string[], env: Environment = {}, actions = NO_ACTIONS): Promise<Ran> {
+  const out: string[] = []
+  const err: string[] = []
+  const io = {
+    out: (text: string) => void out.push(text),
+    err: (text: string) => void err.push(text),
+    color: false,
+    signal: new AbortController().signal,
+  }
+  const exit = await cli(argv, env, io, actions)
+  return { exit, out: out.join(''), err: err.join('') }
+}
