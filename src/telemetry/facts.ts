@@ -1,0 +1,80 @@
+/**
+ * One place per fact: its log line and its count together, so that they cannot drift apart. Facts that the cluster agreed on are counted
+ * by the replica that committed them, since only there they come through this door first.
+ */
+import type { Fact, FactKind } from '../core/events.ts'
+import type { Logger } from './log.ts'
+
+type FactOf<K extends FactKind> = Extract<Fact, { kind: K }>
+
+interface Telling<K extends FactKind> {
+  readonly level: 'info' | 'warn' | 'error'
+  /** One sentence for people. */
+  readonly say: (fact: FactOf<K>) => string
+}
+
+const seconds = (ms: number) => `${Math.round(ms / 1000)} s`
+const listed = (names: readonly string[]) => (names.length > 0 ? names.join(', ') : 'none')
+
+const TOLD: { readonly [K in FactKind]: Telling<K> } = {
+  first_alive: { level: 'info', say: ({ subject }) => `${subject} was heard for the first time` },
+  gateway_down: { level: 'warn', say: ({ subject, cause }) => `${subject} is down (${cause})` },
+  down_to_cooldown: { level: 'info', say: ({ subject }) => `${subject} is back and has to stay for its cooldown` },
+  gateway_alive: {
+    level: 'info',
+    say: ({ subject, cooldown, pools }) =>
+      `${subject} stayed for ${seconds(cooldown)} and is back in: ${listed(pools)}`,
+  },
+  cooldown_reset: {
+    level: 'warn',
+    say: ({ subject }) => `${subject} was silent during its cooldown, which starts again`,
+  },
+  member_held: {
+    level: 'info',
+    say: ({ subject, cause, holder }) => `${subject} takes nothing new: ${cause}, by ${holder}`,
+  },
+  member_released: {
+    level: 'info',
+    say: ({ subject, cause, holder }) => `${subject} is released from ${cause} by ${holder}`,
+  },
+  definitions_changed: {
+    level: 'info',
+    say: ({ changed, cause }) => `definitions changed (${cause}): ${listed(changed)}`,
+  },
+  pool_failover_activated: {
+    level: 'warn',
+    say: ({ subject, from, to, cause }) => `${subject} moved from ${from} to ${to} (${cause})`,
+  },
+  pool_failover_restored: {
+    level: 'info',
+    // The first in order may have served all along, for want of another.
+    say: ({ subject, from, to }) =>
+      from === to ? `${subject} has ${to} back in order` : `${subject} is back from ${from} to ${to}`,
+  },
+  pool_outage_started: {
+    level: 'error',
+    say: ({ subject, cause }) =>
+      cause === 'nobody' ? `${subject} has nobody left to serve` : `the last member of ${subject} keeps failing`,
+  },
+  pool_outage_resolved: { level: 'info', say: ({ subject }) => `${subject} serves again` },
+  member_ejected: { level: 'warn', say: ({ subject, pool, cause }) => `${subject} is taken out of ${pool} (${cause})` },
+  member_returned: { level: 'info', say: ({ subject, pool }) => `${subject} is taken back into ${pool}` },
+  config_rejected: { level: 'error', say: ({ cause }) => `the new configuration was rejected: ${cause}` },
+  store_lost: { level: 'error', say: ({ cause }) => `the store is away: ${cause}` },
+  store_recovered: { level: 'info', say: () => 'the store is back' },
+  listener_failed: { level: 'error', say: ({ subject, cause }) => `listener ${subject} is not open: ${cause}` },
+}
+
+/** The sentence that tells a fact to people. */
+export function sentence(fact: Fact): string {
+  const { say } = TOLD[fact.kind] as Telling<FactKind>
+  return say(fact)
+}
+
+/** Logs and counts a fact. Never throws. */
+export function tellFact(fact: Fact, log: Logger, count: (fact: Fact) => void): void {
+  count(fact)
+  // Cluster and replica are on every line already.
+  const { at: _, cluster: _cluster, replica: _replica, ...fields } = fact
+  log[TOLD[fact.kind].level]({ ...fields, occurred: new Date(fact.at).toISOString() }, sentence(fact))
+}

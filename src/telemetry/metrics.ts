@@ -1,0 +1,168 @@
+/**
+ * The metrics page. Whatever is counted per request is a plain number of traffic's, read here when somebody asks; prom-client only
+ * renders. Labels come from small sets.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Fact } from '../core/events.ts'
+import type { State } from '../state.ts'
+
+/** One reading of a number that lives elsewhere. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+/** What traffic counts, as the metrics page wants it. `bounds` are upper bounds in seconds; `counts` per bound, not cumulative, one more for the rest. */
+export interface TrafficNumbers {
+  requests(): Iterable<Sample>
+  durations(): Iterable<{
+    readonly labels: Readonly<Record<string, string>>
+    readonly bounds: readonly number[]
+    readonly counts: ArrayLike<number>
+    readonly sum: number
+  }>
+  retries(): Iterable<Sample>
+  upstreamErrors(): Iterable<Sample>
+  connectionsActive(): Iterable<Sample>
+  connectionsTotal(): Iterable<Sample>
+}
+
+export interface MetricsOptions {
+  readonly state: State
+  readonly traffic: TrafficNumbers
+  readonly version: string
+  readonly commit: string
+}
+
+export interface Metrics {
+  count(fact: Fact): void
+  /** Beats heard. */
+  readonly heartbeats: Counter<'gateway'>
+  readonly reloadSuccessful: Gauge
+  /** The page in the Prometheus text format. */
+  render(): Promise<string>
+}
+
+const PREFIX = 'gatepool_'
+
+export function createMetrics({ state, traffic, version, commit }: MetricsOptions): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+
+  /** A metric whose value is read when the page is rendered. */
+  const read = (
+    kind: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    labelNames: readonly string[],
+    samples: () => Iterable<Sample>,
+  ) => {
+    const collect = function (this: Counter | Gauge) {
+      this.reset()
+      for (const { labels, value } of samples()) this.inc(labels, value)
+    }
+    const options = { name: PREFIX + name, help, labelNames: [...labelNames], registers, collect }
+    return kind === 'counter' ? new Counter(options) : new Gauge(options)
+  }
+
+  const pools = () => Object.values(state.snapshot.pools)
+  read('counter', 'http_requests_total', 'Requests answered', ['listener', 'route', 'pool', 'code_class'], () =>
+    traffic.requests(),
+  )
+  read('counter', 'retries_total', 'Requests sent once more, and retries the budget refused', ['pool', 'reason'], () =>
+    traffic.retries(),
+  )
+  read('counter', 'upstream_errors_total', 'Attempts that failed', ['pool', 'gateway'], () => traffic.upstreamErrors())
+  read('gauge', 'connections_active', 'Client connections open', ['listener', 'protocol'], () =>
+    traffic.connectionsActive(),
+  )
+  read('counter', 'connections_total', 'Client connections taken', ['listener', 'protocol'], () =>
+    traffic.connectionsTotal(),
+  )
+  read('gauge', 'member_up', '1 when the member is ready', ['pool', 'gateway'], () =>
+    pools().flatMap(({ name: pool, members }) =>
+      members.map(({ gateway, ready }) => ({ labels: { pool, gateway }, value: Number(ready) })),
+    ),
+  )
+  read('gauge', 'member_state', '1 for the state the member is in', ['pool', 'gateway', 'state'], () =>
+    pools().flatMap(({ name: pool, members }) =>
+      members.map(({ gateway, state: is }) => ({ labels: { pool, gateway, state: is }, value: 1 })),
+    ),
+  )
+  read('gauge', 'pool_members', 'Members of the pool', ['pool'], () =>
+    pools().map(({ name: pool, members }) => ({ labels: { pool }, value: members.length })),
+  )
+  read('gauge', 'pool_serving', '1 for each gateway that serves the pool', ['pool', 'gateway'], () =>
+    pools().flatMap(({ name: pool, serving }) => {
+      const gateways = 'gateways' in serving ? serving.gateways : 'gateway' in serving ? [serving.gateway] : []
+      return gateways.map(gateway => ({ labels: { pool, gateway }, value: 1 }))
+    }),
+  )
+  read('gauge', 'definitions_revision', 'Revision of the definitions in use', [], () => [
+    { labels: {}, value: state.snapshot.world.definitions.revision },
+  ])
+  read('gauge', 'build_info', 'Always 1', ['version', 'commit'], () => [{ labels: { version, commit }, value: 1 }])
+  histogram(registry, traffic)
+
+  const counter = (name: string, help: string) =>
+    new Counter({ name: PREFIX + name, help, labelNames: ['pool', 'kind'], registers })
+  const failovers = counter('failovers_total', 'Failovers of the pool')
+  const failbacks = counter('failbacks_total', 'Failbacks of the pool')
+  const ejections = counter('ejections_total', 'Members taken out by passive health')
+
+  return {
+    heartbeats: new Counter({
+      name: `${PREFIX}heartbeats_total`,
+      help: 'Beats heard',
+      labelNames: ['gateway'],
+      registers,
+    }),
+    reloadSuccessful: new Gauge({
+      name: `${PREFIX}config_last_reload_successful`,
+      help: '1 when the last reload was taken',
+      registers,
+    }),
+    count(fact) {
+      if (fact.kind === 'pool_failover_activated') failovers.inc({ pool: fact.subject, kind: fact.cause })
+      else if (fact.kind === 'pool_failover_restored') failbacks.inc({ pool: fact.subject, kind: fact.cause })
+      else if (fact.kind === 'member_ejected') ejections.inc({ pool: fact.pool, kind: fact.cause })
+    },
+    async render() {
+      // Metric by metric, with a turn of the loop between them: a large page must not hold up traffic.
+      const parts: string[] = []
+      for (const { name } of registry.getMetricsAsArray()) {
+        parts.push(await registry.getSingleMetricAsString(name))
+        await new Promise(resolve => setImmediate(resolve))
+      }
+      return `${parts.join('\n\n')}\n`
+    },
+  }
+}
+
+/** prom-client's own histogram costs 350 ns an observation; traffic's buckets are read whole instead. */
+function histogram(registry: Registry, traffic: TrafficNumbers): void {
+  const name = `${PREFIX}http_request_duration_seconds`
+  const help = 'Seconds from the head of a request to the end of its answer'
+  const values = () =>
+    [...traffic.durations()].flatMap(({ labels, bounds, counts, sum }) => {
+      let total = 0
+      const buckets = [...bounds, '+Inf'].map((le, i) => {
+        total += counts[i] ?? 0
+        return { metricName: `${name}_bucket`, labels: { ...labels, le }, value: total }
+      })
+      const rest = [
+        { metricName: `${name}_sum`, labels, value: sum },
+        { metricName: `${name}_count`, labels, value: total },
+      ]
+      return [...buckets, ...rest]
+    })
+  const metric = {
+    name,
+    help,
+    get: async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: values() }),
+    reset() {},
+  }
+  // The registry asks a metric for no more than this; its type wants one of prom-client's own classes.
+  registry.registerMetric(metric as unknown as Gauge)
+}

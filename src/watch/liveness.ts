@@ -1,0 +1,113 @@
+/**
+ * Finds out what is due and hears the beats: the part of liveness that knows the time. What follows from it is decided in `core` and
+ * committed through the ledger.
+ */
+import type { Clock } from '../clock.ts'
+import { beat, evaluation } from '../core/changes.ts'
+import { beatInterval, latenessLimit, nextDue } from '../core/evaluate.ts'
+import { nextExpiry } from '../core/holds.ts'
+import { gatewayOf } from '../core/member.ts'
+import type { Announcement, Beats } from '../core/nouns.ts'
+import type { Store } from '../core/store.ts'
+import { type Refusal, refuse } from '../errors.ts'
+import type { Ledger } from '../ledger.ts'
+import type { State } from '../state.ts'
+
+/** Ms between two looks at the clock when nothing is due before. */
+const PULSE = 1_000
+/** Ms before a commit that failed is tried again. */
+const RETRY = 1_000
+
+export interface LivenessWatch extends Disposable {
+  /**
+   * Takes a beat of `gateway`'s `instance`. Answers the ms until the next one is expected, or `not_found`. The beat counts even while the
+   * store is away: what it changes is then committed later.
+   */
+  hear(gateway: string, instance: string, said: Announcement): Promise<{ readonly interval: number } | Refusal>
+}
+
+export interface LivenessOptions {
+  readonly state: State
+  readonly ledger: Ledger
+  readonly store: Store
+  readonly clock: Clock
+}
+
+export function watchLiveness({ state, ledger, store, clock }: LivenessOptions): LivenessWatch {
+  let timer: Disposable | null = null
+  let wakesAt = Number.POSITIVE_INFINITY
+  let evaluating: Promise<void> | null = null
+  let savedBeats: Beats | null = null
+  let ended = false
+
+  const threshold = () => state.snapshot.world.definitions.value.settings.gateway_down_threshold
+  // Being late is noticed only at a look at the clock, so the looks are at least as close together as the lateness that matters.
+  const pulse = () => Math.min(PULSE, latenessLimit(threshold()))
+  const due = () => {
+    const { world } = state.snapshot
+    return Math.min(nextDue(world), nextExpiry(world.holds.value))
+  }
+
+  const arm = (at: number) => {
+    timer?.[Symbol.dispose]()
+    wakesAt = at
+    timer = clock.after(Math.max(0, at - store.now()), wake)
+  }
+
+  const wake = () => {
+    if (ended) return
+    noticePause()
+    const { beats } = state.snapshot.world.sight
+    if (beats !== savedBeats) store.saveBeats(beats)
+    savedBeats = beats
+    if (due() <= store.now()) void evaluate()
+    // What an evaluation changes arms the timer again; until then it must not be asked for in every turn.
+    const next = evaluating === null ? due() : Number.POSITIVE_INFINITY
+    arm(Math.min(next, store.now() + pulse()))
+  }
+
+  /** A look at the clock that comes too late means that we were away, and heard nobody meanwhile. */
+  const noticePause = () => {
+    const now = store.now()
+    if (now - wakesAt > latenessLimit(threshold())) state.apply({ kind: 'observing', at: now })
+    wakesAt = Math.max(wakesAt, now)
+  }
+
+  /** Commits what is due; one commit at a time, and none sooner than `RETRY` after one that failed. */
+  const evaluate = (): Promise<void> => {
+    evaluating ??= (async () => {
+      const outcome = await ledger.commit(evaluation, 'system')
+      if (outcome.kind === 'committed') evaluating = null
+      else
+        clock.after(RETRY, () => {
+          evaluating = null
+        })
+    })()
+    return evaluating
+  }
+
+  const unsubscribe = state.onChange(() => {
+    if (!ended && evaluating === null && due() < wakesAt) arm(due())
+  })
+  arm(store.now() + pulse())
+
+  return {
+    async hear(gateway, instance, said) {
+      const known = gatewayOf(state.snapshot.world, gateway)
+      if (known === undefined) return refuse('not_found', `there is no gateway ${gateway}`)
+      // What fell due before this beat is decided without it: a gap stays a gap.
+      noticePause()
+      if (due() <= store.now()) await evaluate()
+      state.apply({ kind: 'beat', gateway, instance, said, at: store.now() })
+      const change = beat(gateway, instance, said)
+      if (change(state.snapshot.world, store.now()) !== null) await ledger.commit(change, `gateway:${gateway}`)
+      return { interval: beatInterval(threshold()) }
+    },
+    [Symbol.dispose]() {
+      ended = true
+      unsubscribe()
+      timer?.[Symbol.dispose]()
+      store.saveBeats(state.snapshot.world.sight.beats)
+    },
+  }
+}
