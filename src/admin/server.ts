@@ -1,0 +1,235 @@
+/**
+ * The admin listener: who may ask is settled before a body is read, what is asked is checked against its schema before a handler sees
+ * it, and whatever goes wrong is a problem document.
+ */
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { serializerCompiler } from 'fastify-type-provider-zod'
+import type { z } from 'zod'
+import { realClock } from '../clock.ts'
+import { check, type Finding, pathText } from '../config/findings.ts'
+import type { Announcement } from '../core/nouns.ts'
+import type { Store } from '../core/store.ts'
+import { isRefusal, type Refusal, refuse } from '../errors.ts'
+import type { Ledger } from '../ledger.ts'
+import type { State } from '../state.ts'
+import type { Logger } from '../telemetry/log.ts'
+import { type Authenticate, authenticator, may, type Principal } from './auth.ts'
+import { type Endpoint, type EndpointId, endpoints } from './contract/endpoints.ts'
+import { createHandlers, type Handlers } from './handlers.ts'
+import { describe } from './openapi.ts'
+import { refusalOf, refuseUnreadable, sendProblem } from './problem.ts'
+import { createEventStreams } from './stream.ts'
+
+export interface AdminOptions {
+  readonly listen: { readonly host: string; readonly port: number }
+  /** Of the bootstrap administrator. */
+  readonly token: string
+  readonly cluster: string
+  readonly replica: string
+  readonly version: string
+  /** Ms since 1970. */
+  readonly startedAt: number
+  readonly definitionsMode: 'file' | 'store'
+  readonly state: State
+  readonly ledger: Ledger
+  readonly store: Store
+  /** Takes a beat; `interval` is the ms until the next one is expected. */
+  hear(gateway: string, instance: string, said: Announcement): Promise<{ readonly interval: number } | Refusal>
+  listeners(): readonly ListenerView[]
+  /** Why no traffic should be sent here; empty: it may. */
+  ready(): readonly string[]
+  /** Reads the configuration again; `changed` names what is different now. */
+  reload(): Promise<Refusal | { readonly changed: readonly string[] }>
+  /** The page for Prometheus. */
+  metrics(): Promise<string>
+  readonly log: Logger
+}
+
+export interface ListenerView {
+  readonly name: string
+  readonly protocol: string
+  readonly address: string
+  readonly open: boolean
+}
+
+export interface Admin extends AsyncDisposable {
+  /** Where it listens; the port is the one that the system picked if 0 was asked for. */
+  readonly address: { readonly host: string; readonly port: number }
+}
+
+/** Bytes of a request body. */
+const MOST_BODY = 64 * 1024
+/** Connections at once; streams count. */
+const MOST_CONNECTIONS = 512
+/** Ms. */
+const HEAD_TIMEOUT = 10_000
+const REQUEST_TIMEOUT = 30_000
+const IDLE_TIMEOUT = 60_000
+const KEEP_ALIVE = 65_000
+/** Ms that answers under way get at the end. */
+const LAST_WORDS = 1_000
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null where no token is needed. */
+    principal: Principal | null
+  }
+  interface FastifyContextConfig {
+    endpoint?: EndpointId
+  }
+}
+
+/** Starts to listen; rejects when it cannot (EADDRINUSE and the like). */
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const clock = realClock()
+  const streams = createEventStreams({ state: options.state, store: options.store, clock })
+  const app = createApp()
+  const handlers = createHandlers({ ...options, streams, now: clock.now, openapi: () => app.swagger() })
+
+  guard(app, authenticator(options.token))
+  answerErrors(app, options.log)
+  await describe(app, options.version)
+  await app.register(async scope => addEndpoints(scope, handlers))
+
+  app.server.maxConnections = MOST_CONNECTIONS
+  try {
+    await app.listen({ host: options.listen.host, port: options.listen.port })
+  } catch (error) {
+    streams[Symbol.dispose]()
+    await app.close()
+    throw error
+  }
+  // A listener on a port is what was asked for, so the address has a port.
+  const { address, port } = app.server.address() as AddressInfo
+  return {
+    address: { host: address, port },
+    async [Symbol.asyncDispose]() {
+      streams[Symbol.dispose]()
+      using _ = clock.after(LAST_WORDS, () => app.server.closeAllConnections())
+      await app.close()
+    },
+  }
+}
+
+function createApp(): FastifyInstance {
+  const app = Fastify({
+    // Lines with paths and headers of requests are not written: they could hold what is nobody's business.
+    logger: false,
+    bodyLimit: MOST_BODY,
+    requestTimeout: REQUEST_TIMEOUT,
+    connectionTimeout: IDLE_TIMEOUT,
+    keepAliveTimeout: KEEP_ALIVE,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    genReqId: () => randomUUID(),
+    http: { headersTimeout: HEAD_TIMEOUT, connectionsCheckingInterval: 2_000 },
+    clientErrorHandler: refuseUnreadable,
+    frameworkErrors: (error, _, reply) => {
+      void sendProblem(reply, refusalOf(error) ?? refuse('bad_request', 'this is not a valid request'))
+    },
+  })
+  app.removeContentTypeParser('text/plain')
+  app.setSerializerCompiler(serializerCompiler)
+  app.setValidatorCompiler<z.ZodType>(({ schema }) => data => {
+    const checked = check(schema, data)
+    return checked.kind === 'value' ? { value: checked.value } : { error: new Misshapen(checked.findings) }
+  })
+  return app
+}
+
+/** How a validator says no to fastify. */
+class Misshapen extends Error {
+  readonly findings: readonly Finding[]
+  constructor(findings: readonly Finding[]) {
+    super('the request does not have its shape')
+    this.findings = findings
+  }
+}
+
+/** Problems told at once. */
+const MOST_FINDINGS = 50
+
+function misshapen({ findings }: Misshapen, context: string | undefined): Refusal {
+  const problems = findings
+    .slice(0, MOST_FINDINGS)
+    .map(({ path, message }) => ({ at: pathText([context === 'querystring' ? 'query' : 'body', ...path]), message }))
+  const [first] = problems
+  return refuse('bad_request', first === undefined ? 'it does not have its shape' : `${first.at}: ${first.message}`, {
+    problems,
+  })
+}
+
+/** Before anything else of a request is looked at, its token. What does not exist needs one too: strangers learn nothing. */
+function guard(app: FastifyInstance, authenticate: Authenticate): void {
+  app.decorateRequest('principal', null)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    const { endpoint } = request.routeOptions.config
+    const role = endpoint === undefined ? undefined : endpoints[endpoint].role
+    if (role === 'anyone') return
+    request.principal = authenticate(request.headers.authorization)
+    if (request.principal === null)
+      return sendProblem(reply, refuse('unauthorized', 'send Authorization: Bearer TOKEN'))
+    if (role !== undefined && !may(request.principal, role)) {
+      return sendProblem(reply, refuse('forbidden', `this needs the role ${role}`))
+    }
+  })
+}
+
+function answerErrors(app: FastifyInstance, log: Logger): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    if (error instanceof Misshapen) return sendProblem(reply, misshapen(error, error.validationContext))
+    const refusal = refusalOf(error)
+    if (refusal !== null) return sendProblem(reply, refusal)
+    const { endpoint } = request.routeOptions.config
+    log.error({ err: error, request_id: request.id, endpoint }, 'a request to the admin API failed')
+    return sendProblem(reply, refuse('internal', 'it is in the log under this request_id'))
+  })
+  app.setNotFoundHandler((_, reply) => sendProblem(reply, refuse('not_found', 'there is no such path')))
+}
+
+/** Those that get an answer on a path that is there. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+function addEndpoints(app: FastifyInstance, handlers: Handlers): void {
+  const taken = new Map<string, string[]>()
+  for (const id of Object.keys(endpoints) as EndpointId[]) {
+    const { method, path, query, body, answer, raw }: Endpoint = endpoints[id]
+    const heads = method === 'GET' && raw === undefined
+    taken.set(path, [...(taken.get(path) ?? []), method, ...(heads ? ['HEAD'] : [])])
+    app.route({
+      method,
+      url: path,
+      config: { endpoint: id },
+      exposeHeadRoute: heads,
+      schema: {
+        ...(query === undefined ? {} : { querystring: query }),
+        ...(body === undefined ? {} : { body }),
+        ...(answer === undefined || raw !== undefined ? {} : { response: { '2xx': answer } }),
+      },
+      handler: run(handlers, id),
+    })
+  }
+  for (const [url, methods] of taken) {
+    const refusal = refuse('method_not_allowed', `use ${methods.join(', ')}`)
+    const no = async (_: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(reply.header('allow', methods.join(', ')), refusal)
+    // Said before a body is read, so that nothing wrong with the body comes first.
+    app.route({ method: METHODS.filter(method => !methods.includes(method)), url, onRequest: no, handler: no })
+  }
+}
+
+/** By whom something is asked that needs no token. */
+const ANYONE: Principal = { name: 'anyone', role: 'viewer' }
+
+function run(handlers: Handlers, id: EndpointId) {
+  // The table is total; TypeScript cannot follow that the parts of a request are those of this very row.
+  const handle = handlers[id] as (call: object, reply: FastifyReply) => unknown
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+    const { params, query, body, principal } = request
+    const outcome = await handle({ params, query, body, by: principal ?? ANYONE }, reply)
+    return isRefusal(outcome) ? sendProblem(reply, outcome) : outcome
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * From the snapshot to what the API shows. Nothing is decided here; what the snapshot says is only put into other words.
+ */
+import type { z } from 'zod'
+import { newestBeat, recordOf } from '../core/evaluate.ts'
+import { heldBy, holdsOf } from '../core/holds.ts'
+import type { Gateway, MemberView, Plan, Pool, Route, Serving, Snapshot, World } from '../core/nouns.ts'
+import { own } from '../core/own.ts'
+import { targetKey } from '../core/plan.ts'
+import { routesOf } from '../core/told.ts'
+import type { gatewayDetail, gatewayList, memberList, poolDetail, poolList, routeList } from './contract/shapes.ts'
+
+type PoolRow = z.output<typeof poolList>['items'][number]
+type GatewayRow = z.output<typeof gatewayList>['items'][number]
+type RouteRow = z.output<typeof routeList>['items'][number]
+type Member = z.output<typeof memberList>['items'][number]
+type Served = Pick<PoolRow, 'serving' | 'serving_as' | 'original' | 'since' | 'back_at'>
+
+function served(serving: Serving, back_at: number | null): Served {
+  const nobody = { original: null, since: null, back_at: null }
+  switch (serving.kind) {
+    case 'nobody':
+      return { ...nobody, serving: [], serving_as: 'nobody', back_at }
+    case 'balanced':
+      return { ...nobody, serving: [...serving.gateways], serving_as: 'balanced' }
+    case 'first':
+      return { ...nobody, serving: [serving.gateway], serving_as: 'first' }
+    case 'failover':
+    case 'emergency': {
+      const { kind, gateway, original, since, back_at: returns } = serving
+      return { serving: [gateway], serving_as: kind, original, since, back_at: returns }
+    }
+  }
+}
+
+const NO_PLAN: Plan = { pool: null, policy: 'ordered', choices: [], emergency: [], back_at: null }
+const NOBODY: Serving = { kind: 'nobody' }
+
+export function poolRow(snapshot: Snapshot, { name, title, enabled, mode, members }: Pool): PoolRow {
+  const view = own(snapshot.pools, name)
+  return {
+    name,
+    ...(title === undefined ? {} : { title }),
+    enabled,
+    mode,
+    health: view?.health ?? 'red',
+    text: view?.text ?? '',
+    ...served(view?.serving ?? NOBODY, view?.plan.back_at ?? null),
+    members: members.length,
+    routes: routesOf(snapshot.world, name).length,
+  }
+}
+
+export function poolInFull(snapshot: Snapshot, pool: Pool): z.output<typeof poolDetail> {
+  const failing = own(snapshot.pools, pool.name)?.failing ?? null
+  return {
+    ...poolRow(snapshot, pool),
+    failing: failing && { since: failing.since, upstream: failing.upstream },
+    members: membersOf(snapshot, pool.name),
+    routes: [...routesOf(snapshot.world, pool.name)],
+    definition: pool,
+  }
+}
+
+export function membersOf(snapshot: Snapshot, pool: string): Member[] {
+  return (own(snapshot.pools, pool)?.members ?? []).map(member => ({ gateway: member.gateway, ...standing(member) }))
+}
+
+function standing({ priority, weight, state, ready, cause, since, back_at, upstreams }: MemberView) {
+  const addresses = upstreams.map(({ address, port }) => `${address.includes(':') ? `[${address}]` : address}:${port}`)
+  return { priority, weight, state, ready, cause, since, back_at, upstreams: addresses }
+}
+
+export function gatewayRow({ world }: Snapshot, gateway: Gateway): GatewayRow {
+  const { name, title, enabled, address, http_port, liveness } = gateway
+  const beats = own(world.sight.beats, name) ?? {}
+  const newest = newestBeat(beats)
+  return {
+    name,
+    ...(title === undefined ? {} : { title }),
+    enabled,
+    address,
+    http_port,
+    liveness,
+    ...gatewayState(world, gateway),
+    newest_beat: Number.isFinite(newest) ? newest : null,
+    instances: Object.keys(beats).length,
+    pools: world.definitions.value.pools.filter(pool => isIn(pool, name)).length,
+  }
+}
+
+export function gatewayInFull(snapshot: Snapshot, gateway: Gateway): z.output<typeof gatewayDetail> {
+  const { world, pools } = snapshot
+  const beats = Object.entries(own(world.sight.beats, gateway.name) ?? {})
+  return {
+    ...gatewayRow(snapshot, gateway),
+    instances: beats.map(([instance, { at, said }]) => ({ instance, newest_beat: at, ...said })),
+    holds: [...holdsOf(world.holds.value, gateway.name)],
+    pools: Object.values(pools).flatMap(({ name, members }) =>
+      members.filter(member => member.gateway === gateway.name).map(member => ({ pool: name, ...standing(member) })),
+    ),
+    definition: gateway,
+  }
+}
+
+/** What holds for the gateway as a whole; in a pool it may be ejected, or back already. */
+function gatewayState(world: World, { name, enabled, liveness }: Gateway): Pick<GatewayRow, 'state' | 'since'> {
+  if (!enabled) return { state: 'disabled', since: null }
+  const hold = heldBy(world.holds.value, world.sight.beats, name)
+  if (hold) return { state: 'held', since: hold.since }
+  if (liveness === 'assumed') return { state: 'up', since: null }
+  const record = recordOf(world.liveness.value, name)
+  switch (record.state) {
+    case 'unknown':
+      return { state: 'unknown', since: null }
+    case 'up':
+    case 'down':
+      return { state: record.state, since: record.since }
+    case 'returning':
+      return { state: 'returning', since: record.went_down_at }
+  }
+}
+
+export function routeRow(snapshot: Snapshot, route: Route): RouteRow {
+  const { name, title, enabled, protocol, match, target } = route
+  const view = 'pool' in target ? own(snapshot.pools, target.pool) : own(snapshot.pinned, targetKey(route))
+  return {
+    name,
+    ...(title === undefined ? {} : { title }),
+    enabled,
+    protocol,
+    host: match.host ?? null,
+    path: match.path,
+    target: 'pool' in target ? `pool:${target.pool}` : `gateway:${target.gateway}`,
+    ...served(view?.serving ?? NOBODY, (view?.plan ?? NO_PLAN).back_at),
+  }
+}
+
+function isIn({ members }: Pool, gateway: string): boolean {
+  return members.some(member => member.gateway === gateway)
+}

@@ -1,0 +1,224 @@
+/**
+ * "Why is it down, and when does it come back?": a member's state with everything that led to it, and the answer in a sentence.
+ */
+import type { z } from 'zod'
+import { formatDuration } from '../config/units.ts'
+import { newestBeat } from '../core/evaluate.ts'
+import { heldBy } from '../core/holds.ts'
+import { gatewayOf, upstreamsOf } from '../core/member.ts'
+import type { FailureReason, Hold, MemberView, PassiveRecord, Pool, Snapshot } from '../core/nouns.ts'
+import { own } from '../core/own.ts'
+import type { why } from './contract/shapes.ts'
+import { relative, span } from './contract/span.ts'
+
+export type Why = z.output<typeof why>
+
+/** Everything that the explanation of one member is made from. */
+interface Case {
+  readonly member: MemberView
+  readonly pool: Pool
+  readonly address: string
+  readonly hold: Hold | null
+  /** -Infinity: none was heard. */
+  readonly newest: number
+  /** Silence counts from here, ms since 1970. */
+  readonly heard: number
+  /** Ms. */
+  readonly threshold: number
+  readonly counters: Why['counters']
+  readonly now: number
+}
+
+/** Explains the member of `pool` that `gateway` is at `now` (ms, the store's clock), or undefined when it is none. */
+export function explain(
+  snapshot: Snapshot,
+  pool: Pool,
+  gateway: string,
+  { now, replica, cluster }: { now: number; replica: string; cluster: string },
+): Why | undefined {
+  const { world } = snapshot
+  const view = own(snapshot.pools, pool.name)
+  const member = view?.members.find(one => one.gateway === gateway)
+  if (view === undefined || member === undefined) return undefined
+  const beats = own(world.sight.beats, gateway)
+  const newest = newestBeat(beats)
+  const it: Case = {
+    member,
+    pool,
+    address: gatewayOf(world, gateway)?.address ?? '',
+    hold: heldBy(world.holds.value, world.sight.beats, gateway),
+    newest,
+    heard: Math.max(newest, world.sight.observing_since),
+    threshold: world.definitions.value.settings.gateway_down_threshold,
+    counters: countersOf(snapshot, pool, gateway),
+    now,
+  }
+  const { serving } = view
+  const served = 'gateways' in serving ? serving.gateways : 'gateway' in serving ? [serving.gateway] : []
+  const { state, ready, cause, since, back_at } = member
+  return {
+    pool: pool.name,
+    gateway,
+    state,
+    ready,
+    serving: served.includes(gateway),
+    cause,
+    since,
+    back_at,
+    decided_by: decidedBy(it, replica, cluster),
+    newest_beat: Number.isFinite(newest) ? newest : null,
+    counters: it.counters,
+    next_transition: nextTransition(it),
+    answer: [reason(it), ...afterthoughts(it, served, view.failing !== null)].join(' '),
+  }
+}
+
+function countersOf({ world }: Snapshot, { name, passive }: Pool, gateway: string): Why['counters'] {
+  const known = gatewayOf(world, gateway)
+  const upstreams = known === undefined ? [] : upstreamsOf(world, name, known)
+  return upstreams.map(({ key, address, port }) => {
+    const record = own(world.sight.passive, key)
+    const fails = record !== undefined && 'fails' in record ? Object.entries(record.fails) : []
+    return {
+      upstream: `${address.includes(':') ? `[${address}]` : address}:${port}`,
+      state: record?.kind ?? 'clean',
+      fails: fails.map(([of, { count, first_at }]) => ({ of, count, first_at })),
+      max_fails: record?.kind === 'probation' ? 1 : passive.max_fails,
+      ejections: record?.history.times ?? 0,
+      until: endOf(record),
+    }
+  })
+}
+
+function endOf(record: PassiveRecord | undefined): number | null {
+  switch (record?.kind) {
+    case undefined:
+    case 'counting':
+      return null
+    case 'cooling':
+      return record.next_trial
+    case 'ejected':
+    case 'probation':
+      return record.until
+  }
+}
+
+const FAILURES: Readonly<Record<FailureReason, string>> = {
+  connect_refused: 'it refused a connection',
+  connect_timeout: 'it took no connection in time',
+  closed: 'it closed the connection before it answered',
+  reset: 'it reset the connection before it answered',
+  response_timeout: 'it did not answer in time',
+  malformed: 'its answer was malformed',
+  body_cut: 'it cut an answer short',
+  status: 'it answered with an unhealthy status',
+  trial: 'a trial connection failed',
+}
+
+const isFailure = (cause: string): cause is FailureReason => Object.hasOwn(FAILURES, cause)
+
+function decidedBy({ member: { gateway, state, cause }, hold }: Case, replica: string, cluster: string) {
+  if (state === 'held') return { kind: 'holder', name: hold?.holder ?? '' } as const
+  if (state === 'disabled' || cause === 'assumed') return { kind: 'definitions', name: gateway } as const
+  if (isFailure(cause) || cause === 'unresolved') return { kind: 'replica', name: replica } as const
+  return { kind: 'cluster', name: cluster } as const
+}
+
+function nextTransition({ member, hold, heard, threshold, counters }: Case): Why['next_transition'] {
+  const { state, cause, back_at } = member
+  switch (state) {
+    case 'held':
+      return hold?.until === undefined ? null : { at: hold.until, to: 'released' }
+    case 'up':
+      return cause === 'beats' ? { at: heard + threshold, to: 'down', unless: 'a heartbeat comes' } : null
+    case 'returning':
+      return back_at === null
+        ? null
+        : { at: back_at, to: 'up', unless: isFailure(cause) ? 'a trial fails' : 'it misses heartbeats' }
+    case 'ejected':
+      return { at: earliestTrial(counters) ?? back_at ?? 0, to: 'trial' }
+    case 'unknown':
+    case 'down':
+    case 'disabled':
+      return null
+  }
+}
+
+function earliestTrial(counters: Why['counters']): number | null {
+  const due = counters.flatMap(({ state, until }) => (state === 'ejected' && until !== null ? [until] : []))
+  return due.length === 0 ? null : Math.min(...due)
+}
+
+function reason(it: Case): string {
+  const { member, pool, address, hold, newest, threshold, counters, now } = it
+  const { gateway, state, cause, since, back_at, ready } = member
+  const ago = since === null ? '' : ` ${relative(since, now)}`
+  const cooldown = formatDuration(pool.failback_cooldown)
+  const back = back_at === null ? 'later' : upcoming(back_at, now)
+  const waits = pool.mode === 'failover' && pool.failback_cooldown > 0
+  switch (state) {
+    case 'up':
+      if (cause === 'assumed') return `${gateway} is assumed to be up: only its own traffic can tell otherwise.`
+      return Number.isFinite(newest)
+        ? `${gateway} is up: its newest heartbeat came ${relative(newest, now)}.`
+        : `${gateway} is up; it was not heard yet since this replica started.`
+    case 'returning': {
+      const why = isFailure(cause)
+        ? `${gateway} was ejected (${FAILURES[cause]}) and passed its trial since`
+        : `${gateway} was away and beats again`
+      if (ready) return `${why}; it takes traffic already, and its cooldown of ${cooldown} ends ${back}.`
+      const unless = isFailure(cause) ? 'unless a trial fails' : 'unless it misses heartbeats'
+      return `${why}; it takes traffic again ${back}, after its cooldown of ${cooldown}, ${unless}.`
+    }
+    case 'ejected': {
+      const failure = isFailure(cause) ? FAILURES[cause] : cause
+      const trial = earliestTrial(counters)
+      const tried = trial === null ? 'now' : upcoming(trial, now)
+      const then = waits
+        ? `and takes traffic again ${back} at the earliest, after its cooldown of ${cooldown}`
+        : 'and takes traffic again if that works'
+      return `This replica ejected ${gateway}${ago}: ${failure}. It is tried again ${tried} ${then}.`
+    }
+    case 'unknown':
+      return cause === 'unresolved'
+        ? `This replica knows no address of ${address}: ${gateway} can take traffic once the name resolves.`
+        : `${gateway} was never heard: it takes traffic with its first heartbeat.`
+    case 'down': {
+      const then = waits ? `its cooldown of ${cooldown} starts` : 'it takes traffic again'
+      return `${gateway} went down${ago}: no heartbeat for ${formatDuration(threshold)}. With its next heartbeat ${then}.`
+    }
+    case 'held': {
+      const holder = hold?.holder ?? 'its holder'
+      const note = hold?.note === undefined ? '' : ` (${hold.note})`
+      const end = hold?.until === undefined ? `until ${holder} lifts it` : `for ${span(hold.until - now)} more`
+      const after = cause === 'shutdown' && waits ? `, and then comes its cooldown of ${cooldown}` : ''
+      return `${gateway} is held for ${cause}: ${holder} asked for it${ago}${note}. That lasts ${end}${after}.`
+    }
+    case 'disabled':
+      return `${gateway} is switched off in its definition (enabled: false).`
+  }
+}
+
+/** What is due is done within a second. */
+function upcoming(at: number, now: number): string {
+  return at > now ? relative(at, now) : 'now'
+}
+
+function afterthoughts({ member, pool, counters }: Case, served: readonly string[], failing: boolean): string[] {
+  const { gateway, ready } = member
+  if (!pool.enabled) return [`The pool ${pool.name} is switched off.`]
+  if (served.includes(gateway)) {
+    if (failing) return ['It keeps failing, and serves because it is the last one that can.']
+    if (!ready) return ['It serves all the same, because nobody else can.']
+    return ['It serves.', ...warned(counters)]
+  }
+  const others = served.length > 0 ? `${served.join(', ')} serves` : 'nobody serves'
+  return [ready ? `It stands by; ${others}.` : `Meanwhile ${others}.`, ...warned(counters)]
+}
+
+function warned(counters: Why['counters']): string[] {
+  const worst = counters
+    .flatMap(({ fails, max_fails }) => fails.map(({ count }) => ({ count, max_fails })))
+    .sort((a, b) => b.count - a.count)[0]
+  return worst === undefined ? [] : [`Of ${worst.max_fails} failures in a row that eject it, ${worst.count} happened.`]
+}

@@ -1,0 +1,52 @@
+import type { Answer } from '../admin/contract/endpoints.ts'
+import { span } from '../admin/contract/span.ts'
+import { plain, serves, state, table } from './print.ts'
+import { type AddCommand, type Session, show } from './session.ts'
+
+type Status = Answer<'status'>
+
+export const addStatus: AddCommand = (parent, session) => {
+  parent
+    .command('status')
+    .description('the replica, its listeners, and who serves what')
+    .option('--json', 'for scripts')
+    .action((options: { json?: boolean }) =>
+      show<Status>(
+        session,
+        options,
+        client => client.get('api/v1/status'),
+        (status, now) => words(session, status, now),
+      ),
+    )
+}
+
+function words({ paint }: Session, status: Status, now: number): string {
+  const { version, replica, cluster, started_at, definitions, store, listeners, pools, routes } = status
+  const lines = [
+    `gatepool ${version}, replica ${replica} of cluster ${cluster}, up for ${span(status.now - started_at)}`,
+    `definitions from the ${definitions.mode}, revision ${definitions.revision}; the store is ${store.available ? 'there' : 'away'}`,
+  ]
+  const tables = [
+    table(
+      paint,
+      ['LISTENER', 'PROTOCOL', 'ADDRESS', 'STATE'],
+      listeners.map(({ name, protocol, address, open }) => [
+        name,
+        protocol,
+        address,
+        open ? { text: 'open', style: 'green' } : { text: 'closed', style: 'red' },
+      ]),
+    ),
+    table(
+      paint,
+      ['POOL', 'HEALTH', '', 'SERVES'],
+      pools.map(pool => [pool.name, state(pool.health), pool.text, serves(pool, now)]),
+    ),
+    table(
+      paint,
+      ['ROUTE', 'HOST', 'PATH', 'TARGET', 'SERVES'],
+      routes.map(route => [route.name, route.host ?? 'any', route.path, route.target, serves(route, now)]),
+    ),
+  ]
+  return `${lines.map(plain).join('\n')}\n\n${tables.join('\n')}`
+}
