@@ -1,0 +1,212 @@
+/**
+ * The wiring: builds every room in order and closes them in reverse. Rooms do not know each other; whatever passes between two of them
+ * passes here, or through one of the doors.
+ */
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
+import { startAdmin } from './admin/server.ts'
+import { ownVersion } from './cli/version.ts'
+import { realClock } from './clock.ts'
+import type { Environment } from './config/environment.ts'
+import type { Config } from './config/schema.ts'
+import { seed } from './core/changes.ts'
+import type { World } from './core/nouns.ts'
+import { isRefusal, type Refusal } from './errors.ts'
+import { createLedger } from './ledger.ts'
+import { createReload, definitionsOf } from './reload.ts'
+import { createState, type State } from './state.ts'
+import { openEmbeddedStore } from './store/embedded.ts'
+import { tellFact } from './telemetry/facts.ts'
+import { createLog, type Logger } from './telemetry/log.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+import { createHttp } from './traffic/http/http.ts'
+import { watchLiveness } from './watch/liveness.ts'
+import { watchNames } from './watch/names.ts'
+import { watchTrials } from './watch/trials.ts'
+
+export interface GatepoolOptions {
+  readonly config: Config
+  /** The file that `config` was read from, for reloads. */
+  readonly path: string
+  readonly env: Environment
+  /** Instead of JSON lines on stdout. */
+  readonly log?: Logger
+}
+
+export interface Gatepool extends AsyncDisposable {
+  readonly state: State
+  readonly admin: { readonly host: string; readonly port: number }
+  /** The bootstrap administrator's. */
+  readonly token: string
+  listeners(): readonly { readonly name: string; readonly address: string }[]
+  reload(): Promise<Refusal | { readonly changed: readonly string[] }>
+  /** Stops accepting, waits for what runs, and closes everything. Once `cut` fires it waits no more. */
+  stop(cut: AbortSignal): Promise<void>
+}
+
+/** Why it cannot start, in words for the operator. */
+export class StartError extends Error {
+  override name = 'StartError'
+}
+
+/** Starts everything, or nothing and throws. */
+export async function startGatepool({ config, path, env, log: givenLog }: GatepoolOptions): Promise<Gatepool> {
+  await using building = new AsyncDisposableStack()
+  const clock = realClock()
+  const replica = replicaName()
+  const version = ownVersion()
+  const log = givenLog ?? createLog({ level: config.logging.level, cluster: config.cluster, replica })
+  if (config.store.kind !== 'embedded') throw new StartError('only the embedded store is available in this version')
+
+  // What is remembered, and the doors to it.
+  const store = building.use(
+    await openEmbeddedStore({
+      path: config.store.path,
+      cluster: config.cluster,
+      clock,
+      onError: error => log.error({ err: error }, 'the store could not be written'),
+    }),
+  )
+  const world = await firstWorld(config, store)
+  const boot = clock.now().toString(36)
+  const onError = (error: unknown) => log.error({ err: error }, 'a listener of facts failed')
+  const state = createState({ world, cluster: config.cluster, replica, boot, onError })
+  const ledger = createLedger({ state, store, definitions: config.definitions })
+  if (config.definitions === 'store') {
+    const seeded = await ledger.commit(seed(definitionsOf(config)), 'file')
+    if (isRefusal(seeded)) throw new StartError(seeded.detail)
+  }
+
+  // Traffic, and those who find out where it may go.
+  const http = createHttp({ state, clock, random: Math.random })
+  building.defer(() => http.close())
+  const metrics = createMetrics({ state, traffic: http.numbers, version, commit: env.GATEPOOL_COMMIT ?? '' })
+  state.onFact(fact => tellFact(fact, log, metrics.count))
+  state.onFact(fact => {
+    if (fact.replica !== undefined) store.append([fact])
+  })
+  building.use(
+    watchNames({ state, clock, onFailure: (host, code) => log.warn({ host, code }, 'a host name was not resolved') }),
+  )
+  building.use(watchTrials({ state, clock, now: () => store.now() }))
+  const liveness = building.use(watchLiveness({ state, ledger, store, clock }))
+  const refused = await http.apply(config.listeners)
+  if (refused !== null) throw new StartError(refused.detail)
+
+  // People and tools.
+  const reload = building.use(
+    createReload({
+      path,
+      env,
+      config,
+      state,
+      clock,
+      log,
+      applyListeners: http.apply,
+      onDone: ok => metrics.reloadSuccessful.set(Number(ok)),
+    }),
+  )
+  metrics.reloadSuccessful.set(1)
+  let stopping = false
+  const token = adminToken(config)
+  const admin = building.use(
+    await startAdmin({
+      listen: config.admin.listen,
+      token,
+      cluster: config.cluster,
+      replica,
+      version,
+      startedAt: clock.now(),
+      definitionsMode: config.definitions,
+      state,
+      ledger,
+      store,
+      hear: async (gateway, instance, said) => {
+        const heard = await liveness.hear(gateway, instance, said)
+        if (!isRefusal(heard)) metrics.heartbeats.inc({ gateway })
+        return heard
+      },
+      listeners: http.listeners,
+      ready: () =>
+        stopping
+          ? ['stopping']
+          : http.listeners().flatMap(({ name, open }) => (open ? [] : [`listener ${name} is closed`])),
+      reload: reload.now,
+      metrics: metrics.render,
+      log,
+    }),
+  )
+
+  const rooms = building.move()
+  return {
+    state,
+    admin: admin.address,
+    token,
+    listeners: http.listeners,
+    reload: reload.now,
+    async stop(cut) {
+      stopping = true
+      await untilOr(cut, resolve => clock.after(config.drain_delay, resolve))
+      await untilOr(cut, resolve => {
+        void http.drain().then(resolve)
+        return clock.after(config.drain_timeout, resolve)
+      })
+      await rooms.disposeAsync()
+    },
+    [Symbol.asyncDispose]: () => rooms.disposeAsync(),
+  }
+}
+
+/** What was decided before this start. Definitions of the file come before those of the store. */
+async function firstWorld(config: Config, store: Awaited<ReturnType<typeof openEmbeddedStore>>): Promise<World> {
+  const documents = await store.read()
+  const definitions =
+    config.definitions === 'file' ? { revision: 1, value: definitionsOf(config) } : documents.definitions
+  const sight = {
+    observing_since: store.now(),
+    beats: await store.readBeats(),
+    passive: {},
+    failing: {},
+    addresses: {},
+    told: {},
+  }
+  return { ...documents, definitions, sight }
+}
+
+/** The configured token, or one that was made at an earlier start or is made now, readable by this user alone. */
+function adminToken({ admin, store }: Config): string {
+  if (admin.token !== undefined) return admin.token
+  const folder = store.kind === 'embedded' && store.path !== ':memory:' ? dirname(store.path) : '.'
+  const file = join(folder, 'admin.token')
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new StartError(`${file} cannot be read`)
+  }
+  const token = randomBytes(24).toString('base64url')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  writeFileSync(file, `${token}\n`, { mode: 0o600, flag: 'wx' })
+  chmodSync(file, 0o600)
+  return token
+}
+
+/** A name for this process's own facts: the host's, in the form of a name. */
+function replicaName(): string {
+  const name = hostname()
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 32)
+  return name === '' ? 'replica' : name
+}
+
+/** Waits for `start`'s resolve or for `cut`, whichever comes first; disposes what `start` answers. */
+async function untilOr(cut: AbortSignal, start: (resolve: () => void) => Disposable): Promise<void> {
+  if (cut.aborted) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  cut.addEventListener('abort', () => resolve(), { once: true })
+  using _ = start(resolve)
+  await promise
+}
