@@ -1,6 +1,7 @@
 # Compiles in one stage; runs without a compiler, as a user without rights, and writes to /data only:
 #   docker build -t gatepool .
 #   docker run --read-only -v gatepool:/data -v ./gatepool.yaml:/etc/gatepool/gatepool.yaml:ro -p 8080:8080 gatepool
+# Inside, listeners of the configuration need 0.0.0.0 instead of 127.0.0.1; an admin.listen on another port than 9900 needs GATEPOOL_URL.
 
 FROM node:24-slim AS build
 WORKDIR /build
