@@ -136,6 +136,10 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       reload: reload.now,
       metrics: metrics.render,
       log,
+    }).catch((error: NodeJS.ErrnoException) => {
+      if (error.syscall !== 'listen') throw error
+      const { host, port } = config.admin.listen
+      throw new StartError(`the admin API cannot listen on ${host}:${port} (${error.code})`)
     }),
   )
 

@@ -106,6 +106,7 @@ test('a planted offence is found', t => {
     ['store/embedded.ts', `import '../admin/server.ts'`, 'loads ../admin/server.ts'],
     ['config/load.ts', `import { connect } from 'node:net'`, 'loads node:net'],
     ['cli/status.ts', `import { open } from '../admin/server.ts'`, 'loads ../admin/server.ts'],
+    ['demo/stage.ts', `import { startAdmin } from '../admin/server.ts'`, 'loads ../admin/server.ts'],
     ['state.ts', `import { open } from './store/embedded.ts'`, 'loads ./store/embedded.ts'],
     ['clock.ts', `import { refuse } from './errors.ts'`, 'loads ./errors.ts'],
     ['main.ts', `import { state } from './state.ts'`, 'loads ./state.ts'],

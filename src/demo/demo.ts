@@ -1,16 +1,19 @@
 /**
  * `gatepool demo`: the real program with two small gateways to kill, telling what happens. It leaves nothing behind.
  */
-import { realClock } from '../clock.ts'
+import { type Clock, realClock } from '../clock.ts'
 import type { Environment } from '../config/environment.ts'
+import type { SampleGateway } from './gateways.ts'
 import { CONTROL_C, readKeys } from './keys.ts'
 import { type Narrator, narrate, type Terminal } from './narrate.ts'
-import { choosePorts, type Ports } from './ports.ts'
-import { COOLDOWN, type Stage, setStage } from './stage.ts'
+import { type Chosen, choosePorts } from './ports.ts'
+import { COOLDOWN, POOL, type Stage, setStage } from './stage.ts'
 import { tour } from './tour.ts'
 
 /** Ms after which a gateway that ended is started again. */
 const BACK_AFTER = 8_000
+/** What runs at the end may finish; the configuration says within which time. */
+const NEVER = AbortSignal.any([])
 
 export interface DemoOptions {
   /** Shows a failover and the way back by itself, and ends. */
@@ -32,97 +35,111 @@ export async function runDemo({ tour: isTour, env, io }: DemoOptions): Promise<n
     io.err(`gatepool demo: ${ports.message}\n`)
     return 1
   }
-  using stop = stopSignals(io.signal)
-  return isTour
-    ? await tour({ ports, terminal: io, clock: realClock(), stop: stop.first })
-    : await demo(ports, io, stop)
+  using stop = stopSignals()
+  const signal = AbortSignal.any([stop.signal, io.signal])
+  const clock = realClock()
+  if (isTour) return await tour({ ports, terminal: io, clock, stop: signal })
+  return await demo({ ports, io, clock, stop: signal, ask: stop.ask })
 }
 
-interface Stop {
-  /** Somebody wants it to end. */
-  readonly first: AbortSignal
-  /** And wants it at once. */
-  readonly second: AbortSignal
+interface Demo {
+  readonly ports: Chosen
+  readonly io: DemoIo
+  readonly clock: Clock
+  /** Aborted when it is to end. */
+  readonly stop: AbortSignal
+  /** Asks for that. */
   ask(): void
 }
 
-async function demo(ports: Extract<Ports, { kind: 'ports' }>, io: DemoIo, stop: Stop): Promise<number> {
-  const clock = realClock()
-  let narrator: Narrator | null = null
-  const restarts = new Map<string, Disposable>()
-  const onEnd = (name: 'home' | 'ds918', how: string) => {
-    narrator?.say(`the process of ${name} has ended (${how}) and is started again in ${BACK_AFTER / 1_000} s`)
-    restarts.set(
-      name,
-      clock.after(BACK_AFTER, () => void revive(name)),
-    )
-  }
-  await using stage = await setStage({ ports, onEnd })
-  const revive = async (name: 'home' | 'ds918') => {
-    restarts.get(name)?.[Symbol.dispose]()
-    try {
-      await stage[name].revive()
-      narrator?.say(`${name} runs again, as process ${stage[name].pid}`)
-    } catch (error) {
-      narrator?.say((error as Error).message)
-    }
-  }
-  const toggle = (name: 'home' | 'ds918') => {
-    if (stage[name].pid === undefined) void revive(name)
-    else stage[name].kill()
-  }
+async function demo({ ports, io, clock, stop, ask }: Demo): Promise<number> {
+  await using stage = await setStage(ports)
+  using narrator = narrate(stage.gatepool.state, io, clock.now)
+  using home = keepAlive(stage.home, narrator, clock)
+  using ds918 = keepAlive(stage.ds918, narrator, clock)
   using keys = readKeys(key => {
-    if (key === '1') toggle('home')
-    if (key === '2') toggle('ds918')
-    if (key === 'q' || key === CONTROL_C) stop.ask()
+    if (key === '1') home.toggle()
+    if (key === '2') ds918.toggle()
+    if (key === 'q' || key === CONTROL_C) ask()
   })
-
   io.out(introduction(stage, keys !== null))
-  using told = narrate(stage.gatepool.state, io, clock.now)
-  narrator = told
   stage.home.beatAt(stage.admin)
   stage.ds918.beatAt(stage.admin)
-  await aborted(stop.first)
-  for (const restart of restarts.values()) restart[Symbol.dispose]()
+  await aborted(stop)
   narrator.say('stopping')
-  await stage.gatepool.stop(stop.second)
+  await stage.gatepool.stop(NEVER)
   return 0
 }
 
+interface Kept extends Disposable {
+  /** Kills it, or brings it back at once. */
+  toggle(): void
+}
+
+/** Brings a gateway back some time after it has ended, until disposed. */
+function keepAlive(gateway: SampleGateway, { say }: Narrator, clock: Clock): Kept {
+  let timer: Disposable | null = null
+  const cancel = () => timer?.[Symbol.dispose]()
+  const later = (what: string) => {
+    say(`${what}; it is started again in ${BACK_AFTER / 1_000} s`)
+    cancel()
+    timer = clock.after(BACK_AFTER, () => void revive())
+  }
+  const revive = async () => {
+    cancel()
+    try {
+      await gateway.revive()
+      say(`${gateway.name} runs again, as process ${gateway.pid}`)
+    } catch (error) {
+      later((error as Error).message)
+    }
+  }
+  gateway.onEnd(how => later(`the process of ${gateway.name} has ended (${how})`))
+  return {
+    toggle() {
+      if (gateway.pid === undefined) void revive()
+      else gateway.kill()
+    },
+    [Symbol.dispose]: cancel,
+  }
+}
+
 function introduction({ proxy, admin, gatepool, home, ds918, file }: Stage, hasKeys: boolean): string {
-  const pinned = proxy.replace('127.0.0.1', 'nas.localhost')
   const url = admin === 'http://127.0.0.1:9900' ? '' : `GATEPOOL_URL=${admin} `
-  const keys = 'keys: 1 kills home or starts it again, 2 does the same to ds918, q quits'
+  const tries = [
+    [`curl ${proxy}/`, 'whoever serves the pool answers'],
+    [`curl ${proxy.replace('127.0.0.1', 'nas.localhost')}/`, 'a route pinned to ds918, with home as its stand-in'],
+    [
+      `kill -9 ${home.pid}`,
+      `home dies; it is started again ${BACK_AFTER / 1_000} s later, and trusted ${COOLDOWN / 1_000} s after that`,
+    ],
+    [`${url}GATEPOOL_TOKEN=${gatepool.token} npx gatepool status`, 'who serves what'],
+    [`edit ${file}`, 'what is saved is in force'],
+  ] as const
   return `
-gatepool demo: the pool home-network has two gateways, home and, if home dies, ds918.
+gatepool demo: the pool ${POOL} has two gateways, home and, if home dies, ds918.
 
-  proxy  ${proxy}    admin API  ${admin}
-  home   process ${home.pid}, port ${home.port}      ds918  process ${ds918.pid}, port ${ds918.port}
+  proxy  ${proxy}
+  admin  ${admin}
+  home   process ${home.pid}, port ${home.port}
+  ds918  process ${ds918.pid}, port ${ds918.port}
 
-Things to try:
-  curl ${proxy}/          goes to whoever serves the pool
-  curl ${pinned}/      a route pinned to ds918, with home as its stand-in
-  kill -9 ${home.pid}                        home is gone; it is started again after ${BACK_AFTER / 1_000} s, and
-                                      has its traffic back ${COOLDOWN / 1_000} s later
-  ${url}GATEPOOL_TOKEN=${gatepool.token} npx gatepool status
-  edit ${file}
+Things to try, in another terminal:
+${tries.map(([command, what]) => `  ${command.padEnd(38)}  ${what}`).join('\n')}
 
-${hasKeys ? keys : 'Control-C ends it.'}
+${hasKeys ? 'Keys here: 1 kills home or brings it back, 2 does so with ds918, q quits.' : 'Control-C ends it.'}
 
 `
 }
 
-/** Listens to the signals that end a program; the second one means at once. */
-function stopSignals(closed: AbortSignal): Stop & Disposable {
-  const first = new AbortController()
-  const second = new AbortController()
-  const ask = () => (first.signal.aborted ? second : first).abort()
+/** Listens to the signals that end a program. */
+function stopSignals(): Disposable & { readonly signal: AbortSignal; ask(): void } {
+  const controller = new AbortController()
+  const ask = () => controller.abort()
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const signal of signals) process.on(signal, ask)
-  closed.addEventListener('abort', ask)
   return {
-    first: first.signal,
-    second: second.signal,
+    signal: controller.signal,
     ask,
     [Symbol.dispose]() {
       for (const signal of signals) process.off(signal, ask)

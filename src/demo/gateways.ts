@@ -18,19 +18,15 @@ export interface SampleGateway extends AsyncDisposable {
   beatAt(url: string): void
   /** `kill -9`. */
   kill(): void
-  /** Starts it where it was; does nothing while it runs. Throws when it cannot be started. */
+  /** Starts it where it was; does nothing while it runs. Rejects when it cannot be started. */
   revive(): Promise<void>
+  /** Calls `listener` each time that its process has ended by itself, with the signal's name or `status 1`. */
+  onEnd(listener: (how: string) => void): void
 }
 
-export interface SampleGatewayOptions {
-  readonly name: string
-  readonly token: string
-  /** Told how its process ended, unless that was asked for by disposing: the signal's name, or `status 1`. */
-  readonly onEnd: (how: string) => void
-}
-
-/** Starts a gateway on a free port. */
-export async function startGateway({ name, token, onEnd }: SampleGatewayOptions): Promise<SampleGateway> {
+/** Starts the gateway `name` on a free port. It beats with `token`. */
+export async function startGateway(name: string, token: string): Promise<SampleGateway> {
+  const listeners: ((how: string) => void)[] = []
   let child: ChildProcess | null = null
   let starting: Promise<number> | null = null
   let admin: string | null = null
@@ -46,7 +42,7 @@ export async function startGateway({ name, token, onEnd }: SampleGatewayOptions)
     child = started
     void ended.then(how => {
       child = null
-      if (!disposed) onEnd(how)
+      if (!disposed) for (const listener of listeners) listener(how)
     })
     tell()
     return (told[0] as { port: number }).port
@@ -78,6 +74,7 @@ export async function startGateway({ name, token, onEnd }: SampleGatewayOptions)
       })
       await starting
     },
+    onEnd: listener => void listeners.push(listener),
     async [Symbol.asyncDispose]() {
       disposed = true
       await starting?.catch(() => undefined)

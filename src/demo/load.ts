@@ -40,7 +40,7 @@ export function createLoad(url: string, clock: Clock): Load {
   let stopped = false
 
   const one = async () => {
-    const begun = performance.now()
+    const begun = clock.now()
     requests++
     try {
       const { statusCode, headers, body } = await request(url, { dispatcher: agent })
@@ -51,7 +51,7 @@ export function createLoad(url: string, clock: Clock): Load {
       failures++
       firstFailure ??= (error as Error).message
     }
-    longest = Math.max(longest, performance.now() - begun)
+    longest = Math.max(longest, clock.now() - begun)
     return begun
   }
 
@@ -69,7 +69,7 @@ export function createLoad(url: string, clock: Clock): Load {
     await pause(clock, (index * EVERY) / CONNECTIONS)
     while (!stopped) {
       const begun = await one()
-      await pause(clock, EVERY - (performance.now() - begun))
+      await pause(clock, EVERY - (clock.now() - begun))
     }
   }
   const stop = async () => {

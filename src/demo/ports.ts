@@ -10,8 +10,15 @@ const PORTS = [
   { variable: 'GATEPOOL_DEMO_ADMIN_PORT', usual: 9900 },
 ] as const
 
+/** Ports on 127.0.0.1; 0 is any free one. */
+export interface Chosen {
+  readonly kind: 'chosen'
+  readonly proxy: number
+  readonly admin: number
+}
+
 export type Ports =
-  | { readonly kind: 'ports'; readonly proxy: number; readonly admin: number }
+  | Chosen
   /** In a line for people. */
   | { readonly kind: 'wrong'; readonly message: string }
 
@@ -30,7 +37,7 @@ export async function choosePorts(env: Environment, { any }: { readonly any: boo
     chosen.push(obstacle === null ? port : 0)
   }
   const [proxy = 0, admin = 0] = chosen
-  return { kind: 'ports', proxy, admin }
+  return { kind: 'chosen', proxy, admin }
 }
 
 /** Why nobody can listen at `port`, in words, or null. */

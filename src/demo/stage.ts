@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { formatProblems, loadConfig } from '../config/load.ts'
 import { type Gatepool, startGatepool } from '../gatepool.ts'
 import { type SampleGateway, startGateway } from './gateways.ts'
+import type { Chosen } from './ports.ts'
 
 export const POOL = 'home-network'
 /** Ms of quiet time before `home` takes its traffic back. */
@@ -25,23 +26,14 @@ export interface Stage extends AsyncDisposable {
   readonly file: string
 }
 
-export interface StageOptions {
-  /** Ports on 127.0.0.1; 0 is any free one. */
-  readonly ports: { readonly proxy: number; readonly admin: number }
-  /** The process of a gateway has ended. */
-  readonly onEnd: (gateway: 'home' | 'ds918', how: string) => void
-}
-
 /** Starts everything but the heartbeats: with them the story begins, and somebody may want to hear it from its beginning. */
-export async function setStage({ ports, onEnd }: StageOptions): Promise<Stage> {
+export async function setStage(ports: Chosen): Promise<Stage> {
   await using building = new AsyncDisposableStack()
   const folder = mkdtempSync(join(tmpdir(), 'gatepool-demo-'))
   building.defer(() => rmSync(folder, { recursive: true, force: true }))
   const token = randomBytes(9).toString('base64url')
-  const start = async (name: 'home' | 'ds918') =>
-    building.use(await startGateway({ name, token, onEnd: how => onEnd(name, how) }))
-  const home = await start('home')
-  const ds918 = await start('ds918')
+  const home = building.use(await startGateway('home', token))
+  const ds918 = building.use(await startGateway('ds918', token))
 
   const path = join(folder, 'gatepool.yaml')
   const text = written({ folder, token, ports, home: home.port, ds918: ds918.port })
@@ -67,7 +59,7 @@ export async function setStage({ ports, onEnd }: StageOptions): Promise<Stage> {
 interface Written {
   readonly folder: string
   readonly token: string
-  readonly ports: StageOptions['ports']
+  readonly ports: Chosen
   readonly home: number
   readonly ds918: number
 }
@@ -79,7 +71,7 @@ cluster: demo
 store: { kind: embedded, path: ${JSON.stringify(join(folder, 'gatepool.db'))} }
 admin: { listen: 127.0.0.1:${ports.admin}, token: ${JSON.stringify(token)} }
 logging: { level: silent }         # the demo tells what happens itself
-drain_timeout: 5s
+drain_timeout: 2s
 settings: { gateway_down_threshold: 3s }
 listeners:
   - { name: web, protocol: http, listen: 127.0.0.1:${ports.proxy} }

@@ -6,6 +6,7 @@ import type { FactKind } from '../core/events.ts'
 import type { State } from '../state.ts'
 import { createLoad, type Load } from './load.ts'
 import { type Narrator, narrate, type Terminal } from './narrate.ts'
+import type { Chosen } from './ports.ts'
 import { COOLDOWN, POOL, type Stage, setStage } from './stage.ts'
 
 /** Answers that show who serves. */
@@ -14,7 +15,7 @@ const SHOWN = 40
 const PATIENCE = 6_000
 
 export interface TourOptions {
-  readonly ports: { readonly proxy: number; readonly admin: number }
+  readonly ports: Chosen
   readonly terminal: Terminal
   readonly clock: Clock
   /** Ends the tour early. */
@@ -26,7 +27,7 @@ class TourEnded extends Error {}
 
 /** Answers the exit status: 0 if every step happened in time and no request failed. */
 export async function tour({ ports, terminal, clock, stop }: TourOptions): Promise<number> {
-  await using stage = await setStage({ ports, onEnd: () => {} })
+  await using stage = await setStage(ports)
   await using load = createLoad(stage.proxy, clock)
   using narrator = narrate(stage.gatepool.state, terminal, clock.now)
   const ended = await steps(stage, load, narrator, clock, stop).then(
@@ -113,5 +114,5 @@ function countDown(state: State, { say }: Narrator, clock: Clock): Disposable {
 function summary({ requests, failures, firstFailure, longest, answered }: Load): string {
   const by = [...answered].map(([gateway, count]) => `${count} by ${gateway}`).join(', ')
   const why = firstFailure === null ? '' : ` (the first: ${firstFailure})`
-  return `${requests} requests, ${failures} failures${why}; answered: ${by || 'none'}; nobody waited longer than ${Math.ceil(longest)} ms\n`
+  return `${requests} requests, ${failures} failures${why}; answered: ${by || 'none'}; nobody waited longer than ${longest} ms\n`
 }

@@ -43,7 +43,7 @@ test('the tour shows a failover and the failback, and loses no request', async t
 
 test('the demo brings back a gateway that is killed, and ends by SIGINT', async t => {
   const { child, line, ended, TMPDIR } = demo(t)
-  const [pid] = /(?<=kill -9 )\d+/.exec(await line(says('kill -9'), 'what to try')) ?? []
+  const [pid] = /(?<=kill -9 )\d+/.exec(await line(says('kill -9'), 'way to kill home')) ?? []
   await line(says('=> everything: home, nas: ds918'), 'start')
   process.kill(Number(pid), 'SIGKILL')
   await line(says('home has ended (SIGKILL)'), 'end of home')

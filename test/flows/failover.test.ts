@@ -33,7 +33,7 @@ routes:
 /** Three gateways and the program in front of them; all members are ready. */
 async function scene(t: Test, mode: Mode, liveness: Liveness) {
   const start = async (name: string) => {
-    const gateway = await startGateway({ name, token: ADMIN_TOKEN, onEnd: () => {} })
+    const gateway = await startGateway(name, ADMIN_TOKEN)
     t.teardown(() => gateway[Symbol.asyncDispose]())
     return gateway
   }
@@ -82,7 +82,7 @@ for (const liveness of ['heartbeat', 'assumed'] as const) {
     t.strictSame(await servers(web, 3), new Set(['c']))
     await Promise.all([revive(a, program, liveness), revive(b, program, liveness)])
     t.match(await program.fact('pool_failover_restored', 'main'), { to: 'a' })
-    await flow.endsWithoutLoss(t)
+    await flow.endsWithoutLoss()
     t.strictSame(await servers(web, 3), new Set(['a']))
     t.ok(c.pid)
   })
@@ -95,7 +95,7 @@ for (const liveness of ['heartbeat', 'assumed'] as const) {
     await kill(b, program, liveness)
     t.strictSame(await servers(web, 3), new Set(['c']))
     await Promise.all([revive(a, program, liveness), revive(b, program, liveness)])
-    await flow.endsWithoutLoss(t)
+    await flow.endsWithoutLoss()
     t.strictSame(await servers(web, 3), new Set(['a', 'b', 'c']))
   })
 }

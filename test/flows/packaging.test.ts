@@ -3,7 +3,7 @@
  * checkout, and with nothing but its own dependencies.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'tap'
 import manifest from '../../package.json' with { type: 'json' }
@@ -26,6 +26,11 @@ test('an installed package tells its version and runs the demo', async t => {
   const tarball = join(copy, `${manifest.name}-${manifest.version}.tgz`)
   mkdirSync(installed, { recursive: true })
   execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', installed])
+  const files = readdirSync(installed, { recursive: true, encoding: 'utf8' })
+  for (const file of ['dist/main.js', 'src/cli/gatepool.js', 'config/reference.yaml', 'config/schema.json', 'LICENSE'])
+    t.ok(files.includes(file), `${file} is in it`)
+  const unwanted = files.filter(file => /(?<!\.d)\.ts$|^test|^bench|^\.|node_modules/.test(file))
+  t.strictSame(unwanted, [], 'nothing is in it that nobody needs to run it')
   for (const name of Object.keys(manifest.dependencies)) {
     mkdirSync(dirname(join(modules, name)), { recursive: true })
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
@@ -34,6 +39,9 @@ test('an installed package tells its version and runs the demo', async t => {
 
   const version = await launch(t, ['version'], { launcher }).ended
   t.hasStrict(version, { code: 0, out: `gatepool ${manifest.version}\n`, err: '' })
+
+  const check = await launch(t, ['check', '-c', join(installed, 'config/reference.yaml')], { launcher }).ended
+  t.equal(check.code, 0, 'its reference configuration is right')
 
   const env = { TMPDIR: folder(t), GATEPOOL_DEMO_PORT: '0', GATEPOOL_DEMO_ADMIN_PORT: '0' }
   const { child, line, ended } = launch(t, ['demo'], { launcher, env })

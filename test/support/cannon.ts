@@ -8,7 +8,7 @@ const LONGEST = 60
 
 export interface Load {
   /** Ends it, tells the counts, and holds that not one request failed or was left without an answer. */
-  endsWithoutLoss(t: Test): Promise<void>
+  endsWithoutLoss(): Promise<void>
 }
 
 /** GETs to `url`, as many as get an answer, until it is ended. Resolves when the first one is answered. */
@@ -23,7 +23,7 @@ export async function load(t: Test, url: string, headers: Record<string, string>
   t.teardown(() => instance.stop())
   await Promise.race([first.promise, done.promise])
   return {
-    async endsWithoutLoss(t) {
+    async endsWithoutLoss() {
       instance.stop()
       const { requests, latency, duration, errors, timeouts, non2xx, '2xx': good } = await done.promise
       t.comment(
