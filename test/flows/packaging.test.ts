@@ -3,7 +3,7 @@
  * checkout, and with nothing but its own dependencies.
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'tap'
 import manifest from '../../package.json' with { type: 'json' }
@@ -14,8 +14,17 @@ const ROOT = join(import.meta.dirname, '../..')
 test('an installed package tells its version and runs the demo', async t => {
   // Packed in a copy, since packing compiles, and a test leaves no build in the checkout.
   const copy = folder(t)
-  for (const name of ['package.json', 'tsconfig.json', 'src', ...manifest.files])
-    if (name !== 'dist' && existsSync(join(ROOT, name))) cpSync(join(ROOT, name), join(copy, name), { recursive: true })
+  for (const name of [
+    'package.json',
+    'tsconfig.json',
+    'src',
+    'config',
+    'LICENSE',
+    'README.md',
+    'CHANGELOG.md',
+    'SECURITY.md',
+  ])
+    cpSync(join(ROOT, name), join(copy, name), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'))
   execFileSync('env', [...WITHOUT_TAP, 'npm', 'pack', '--offline'], { cwd: copy, stdio: 'pipe' })
 
