@@ -163,6 +163,20 @@ test('while nobody else could serve, one that is cooling is not ejected either; 
   t.end()
 })
 
+test('a failing member that may be ejected after all takes the failing with it', t => {
+  const it = replica(failover)
+  it.fail('a', 0)
+  it.trial('a', true, 30_000)
+  it.fail('b', 30_000)
+  it.fail('a', 31_000, 1)
+  t.match(it.pool?.failing, { upstream: keyOf('a') })
+  it.trial('b', true, 60_000)
+  it.fail('a', 60_000, 1)
+  t.equal(it.states, 'a ejected, b returning')
+  t.equal(it.pool?.failing, null)
+  t.end()
+})
+
 test('a failing pool recovers after 10 s in which its member answered and did not reach max_fails again', t => {
   const it = replica(failover, { records: { a: up, b: down } })
   it.fail('a', 0)

@@ -15,7 +15,7 @@ function table(matches: readonly string[], more: readonly Written[] = []) {
     const host = slash === 0 ? {} : { host: match.slice(0, slash) }
     return { name: `r${i}`, title: match, match: { ...host, path: match.slice(slash) }, target: { pool: 'p' } }
   })
-  const built = buildRoutes(define({ pools: [{ name: 'p' }], routes: [...routes, ...more] }), 'web')
+  const built = buildRoutes(define({ pools: [{ name: 'p' }], routes: [...routes, ...more] }), 'web', () => null)
   return (host: string, path: string) => matchRoute(built, host, path)?.route.title
 }
 
@@ -79,7 +79,7 @@ test('only enabled HTTP routes of this listener, or of every one, are in its tab
   t.end()
 })
 
-test('a match carries the plan that it asks for', t => {
+test('a match carries the plan that it asks for, and what was made of the route beforehand', t => {
   const built = buildRoutes(
     define({
       gateways: [{ name: 'g', address: '::1' }],
@@ -87,12 +87,14 @@ test('a match carries the plan that it asks for', t => {
       routes: [
         { name: 'a', target: { pool: 'p' } },
         { name: 'b', target: { gateway: 'g' }, match: { path: '/b' }, failover: 'never' },
+        { name: 'c', target: { respond: {} }, match: { path: '/c' } },
       ],
     }),
     'web',
+    ({ name }) => `rules of ${name}`,
   )
-  t.equal(matchRoute(built, 'h', '/')?.target, 'pool:p')
-  t.equal(matchRoute(built, 'h', '/b')?.target, 'only:g')
+  t.match(matchRoute(built, 'h', '/'), { target: 'pool:p', rules: 'rules of a' })
+  t.match(matchRoute(built, 'h', '/b'), { target: 'only:g', rules: 'rules of b' })
   t.end()
 })
 

@@ -113,6 +113,19 @@ test('the same answer of a name server is no change; another one is, where the n
   t.end()
 })
 
+test('what was held against an address goes with the address', t => {
+  const resolved = (address: string): Event => ({ kind: 'resolved', host: 'nas.lan', addresses: [address], at: START })
+  const upstream = { key: 'three/nas/10.0.0.1:8080', pool: 'three', gateway: 'nas' }
+  let snapshot = step(fresh(), resolved('10.0.0.1'))
+  for (let i = 0; i < 3; i++)
+    snapshot = step(snapshot, { kind: 'outcome', upstream, route: 'r', result: 'reset', at: START })
+  t.match(snapshot.pools.three?.members[1], { state: 'ejected' })
+  snapshot = step(step(snapshot, resolved('10.0.0.2')), resolved('10.0.0.1'))
+  t.match(snapshot.pools.three?.members[1], { state: 'up' })
+  t.strictSame(snapshot.world.sight.passive, {})
+  t.end()
+})
+
 test('what is remembered of what is gone is let go; what stays keeps it', t => {
   let snapshot = step(fresh(), { kind: 'resolved', host: 'nas.lan', addresses: ['10.0.0.1'], at: START })
   snapshot = step(step(snapshot, beat('a', 'x')), beat('b', 'x'))
