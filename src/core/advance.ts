@@ -7,7 +7,7 @@ import { holdsOf } from './holds.ts'
 import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
 import type { Beat, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
-import { onOutcome, onPassive, onTick, type PassiveChange, put } from './passive.ts'
+import { onOutcome, onPassive, onTick, type PassiveChange, put, targetOf } from './passive.ts'
 import { buildSnapshot } from './snapshot.ts'
 import { hear, tell } from './told.ts'
 
@@ -101,9 +101,28 @@ function onCommitted(snapshot: Snapshot, { documents, facts, at }: Extract<Event
 
 function onDocuments(snapshot: Snapshot, documents: Partial<Documents>, sight: Sight, at: number): Advance {
   const world: World = { ...snapshot.world, ...documents, sight }
-  if (!documents.definitions) return conclude(world, snapshot, touchedBy(snapshot.world, world), [], at)
+  if (!documents.definitions) {
+    return conclude(forgetTheDown(snapshot.world, world), snapshot, touchedBy(snapshot.world, world), [], at)
+  }
   // Who serves after a change of definitions is what somebody asked for.
   return conclude(forgetStrangers(world), null, 'all', [], at, true)
+}
+
+/**
+ * What requests held against a gateway ends when it is down: on its return the cooldown is what it has to pass. Else the trials of an
+ * ejection that has grown while it was away would keep it out long after that.
+ */
+function forgetTheDown(before: World, after: World): World {
+  const down = (name: string) => {
+    const record = own(after.liveness.value.gateways, name)
+    return record?.state === 'down' && record !== own(before.liveness.value.gateways, name)
+  }
+  const { passive, failing } = after.sight
+  const kept = Object.entries(passive).filter(([key]) => !down(targetOf(key).gateway))
+  if (kept.length === Object.keys(passive).length) return after
+  const stillFailing = Object.entries(failing).filter(([, { upstream }]) => !down(targetOf(upstream).gateway))
+  const sight = { ...after.sight, passive: Object.fromEntries(kept), failing: Object.fromEntries(stillFailing) }
+  return { ...after, sight }
 }
 
 function conclude(

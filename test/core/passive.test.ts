@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { advance, begin } from '../../src/core/advance.ts'
 import type { Event } from '../../src/core/events.ts'
-import type { Definitions, FailureReason, Snapshot } from '../../src/core/nouns.ts'
+import type { Definitions, FailureReason, GatewayRecord, Snapshot } from '../../src/core/nouns.ts'
 import { passiveAgenda, put, targetOf } from '../../src/core/passive.ts'
 import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
 
@@ -266,5 +266,25 @@ test('keys name their pool and gateway, and records are put without copying in v
   t.equal(put(record, 'constructor', undefined), record)
   t.strictSame(put(record, 'a', undefined), {})
   t.strictSame(put(record, 'b', 2), { a: 1, b: 2 })
+  t.end()
+})
+
+test('a gateway that goes down takes its ejection with it: on its return only the cooldown counts', t => {
+  const it = replica(failover)
+  it.fail('a', 0)
+  t.match(it.pool, { members: [{ gateway: 'a', state: 'ejected' }, {}] })
+  const commit = (record: GatewayRecord, revision: number) =>
+    it.apply({
+      kind: 'committed',
+      documents: { liveness: { revision, value: { gateways: { ...records, a: record } } } },
+      facts: [],
+      at: START + revision,
+    })
+  commit(down, 2)
+  t.strictSame(it.snapshot.world.sight.passive, {})
+  commit(returning(START + 3), 3)
+  t.match(it.pool, { members: [{ gateway: 'a', state: 'returning', back_at: START + 3 + 60_000 }, {}] })
+  commit(up, 4)
+  t.match(it.pool, { serving: { kind: 'first', gateway: 'a' } })
   t.end()
 })

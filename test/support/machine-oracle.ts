@@ -12,7 +12,8 @@
  *  7. Facts about a gateway follow the machine: one down per up, one cooldown per return.
  *  8. Held and released are told in turns for each hold.
  *  9. Failover activated and restored, outage started and resolved are told in turns for each pool, when they are true.
- * 10. An upstream's ejection and return are told in turns; it returns by a passed trial, in failover after the whole cooldown since.
+ * 10. An upstream's ejection and return are told in turns; it returns by a passed trial, in failover after the whole cooldown since. When
+ *     its gateway goes down the ejection is over: the gateway's own cooldown follows.
  * 11. The last member that could serve is never ejected; in load balancing not more than the share that may be out.
  * 12. The snapshot is the one that is built from nothing out of the same world.
  * 13. What is due and is done is no longer due.
@@ -182,6 +183,9 @@ export function createOracle(start: number): Oracle {
   }
 
   const onUpstream = (fact: Fact, before: Snapshot) => {
+    if (fact.kind === 'gateway_down' || fact.kind === 'cooldown_reset') {
+      for (const key of upstreams.keys()) if (key.split('/')[1] === fact.subject) upstreams.delete(key)
+    }
     if (fact.kind !== 'member_ejected' && fact.kind !== 'member_returned') return
     const it = upstream(fact.upstream)
     if (it.out === (fact.kind === 'member_ejected')) violated(10, `${fact.kind} twice: ${fact.upstream}`)
