@@ -48,6 +48,7 @@ export type Next =
 const LEFT: Next = { kind: 'give_up', status: 499, blame: false }
 const CUT: Next = { kind: 'give_up', status: 'cut', blame: true }
 const BAD: Next = { kind: 'give_up', status: 502, blame: true }
+const LOST: Next = { kind: 'give_up', status: 502, blame: false }
 const LATE: Next = { kind: 'give_up', status: 504, blame: true }
 const EXHAUSTED_BAD: Next = { kind: 'exhausted', status: 502, blame: true }
 const EXHAUSTED_LATE: Next = { kind: 'exhausted', status: 504, blame: true }
@@ -69,8 +70,8 @@ export function after(end: AttemptEnd, now: Circumstances): Next {
       return now.held ? elsewhere(now, true, EXHAUSTED_LATE) : LATE
     case 'closed':
     case 'reset':
-      if (!resendable(now)) return BAD
       // An idle connection that the upstream closed under us says nothing about the upstream.
+      if (!resendable(now)) return now.reused ? LOST : BAD
       if (now.reused && !now.refreshed && now.inTime) return REFRESH
       return elsewhere(now, !now.sent || now.retries === 0, EXHAUSTED_BAD)
     case 'malformed':

@@ -83,7 +83,7 @@ const lost: Record<Case, string> = {
   'a GET whose answer has begun': CUT,
   'a PUT whose body is held no longer': BAD,
   'a POST of which a byte was sent': BAD,
-  'a POST of which a byte was sent, on a reused connection': BAD,
+  'a POST of which a byte was sent, on a reused connection': 'answer 502',
   'a POST of which nothing was sent': FREE,
   'a POST of which nothing was sent, on a reused connection': SAME,
   'a POST of which nothing was sent, its second retry': FREE,
@@ -100,6 +100,7 @@ const table: Record<AttemptEnd, Record<Case, string>> = {
   reset: lost,
   malformed: {
     ...lost,
+    'a POST of which a byte was sent, on a reused connection': BAD,
     'a GET': PAID,
     'a GET on a reused connection': PAID,
     'a POST of which nothing was sent, on a reused connection': FREE,
