@@ -66,8 +66,8 @@ async function kill(gateway: SampleGateway, program: Program, liveness: Liveness
 
 async function revive(gateway: SampleGateway, program: Program, liveness: Liveness): Promise<void> {
   await gateway.revive()
-  await program.fact('member_returned', gateway.name)
-  if (liveness === 'heartbeat') await program.fact('gateway_alive', gateway.name)
+  // One that beats went down, which ended its ejection.
+  await program.fact(liveness === 'heartbeat' ? 'gateway_alive' : 'member_returned', gateway.name)
 }
 
 for (const liveness of ['heartbeat', 'assumed'] as const) {
