@@ -15,6 +15,7 @@ export interface ErrorEntry {
 export const errors = {
   // What the proxy answers for requests that it does not pass on.
   no_route: { title: 'No route matches this request', status: 404, retry: false },
+  address_denied: { title: 'This address may not use this route', status: 403, retry: false },
   method_not_allowed: { title: 'This method is not allowed here', status: 405, retry: false },
   request_timeout: { title: 'The request did not arrive in time', status: 408, retry: true },
   body_too_large: { title: 'The request body is too large', status: 413, retry: false },

@@ -18,6 +18,7 @@ import { createLedger } from './ledger.ts'
 import { createReload, definitionsOf } from './reload.ts'
 import { createState, type State } from './state.ts'
 import { openEmbeddedStore } from './store/embedded.ts'
+import { createAccessLog } from './telemetry/access.ts'
 import { tellFact } from './telemetry/facts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
@@ -80,7 +81,11 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   }
 
   // Traffic, and those who find out where it may go.
-  const http = createHttp({ state, clock, random: Math.random })
+  const { access: logged, access_sample: sample } = config.logging
+  const access = logged
+    ? building.use(createAccessLog({ cluster: config.cluster, replica, sample, random: Math.random }))
+    : null
+  const http = createHttp({ state, clock, random: Math.random, access })
   building.defer(() => http.close())
   const metrics = createMetrics({ state, traffic: http.numbers, version, commit: env.GATEPOOL_COMMIT ?? '' })
   state.onFact(fact => tellFact(fact, log, metrics.count))

@@ -7,6 +7,7 @@ import { heldBy, holdsOf } from '../core/holds.ts'
 import type { Gateway, MemberView, Plan, Pool, Route, Serving, Snapshot, World } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
 import { targetKey } from '../core/plan.ts'
+import { viewOf } from '../core/snapshot.ts'
 import { routesOf } from '../core/told.ts'
 import type { gatewayDetail, gatewayList, memberList, poolDetail, poolList, routeList } from './contract/shapes.ts'
 
@@ -35,6 +36,8 @@ function served(serving: Serving, back_at: number | null): Served {
 
 const NO_PLAN: Plan = { pool: null, policy: 'ordered', choices: [], emergency: [], back_at: null }
 const NOBODY: Serving = { kind: 'nobody' }
+/** A route that answers by itself. */
+const HERE: Served = { serving: [], serving_as: 'here', original: null, since: null, back_at: null }
 
 export function poolRow(snapshot: Snapshot, { name, title, enabled, mode, members }: Pool): PoolRow {
   const view = own(snapshot.pools, name)
@@ -123,7 +126,7 @@ function gatewayState(world: World, { name, enabled, liveness }: Gateway): Pick<
 
 export function routeRow(snapshot: Snapshot, route: Route): RouteRow {
   const { name, title, enabled, protocol, match, target } = route
-  const view = 'pool' in target ? own(snapshot.pools, target.pool) : own(snapshot.pinned, targetKey(route))
+  const view = viewOf(snapshot, route)
   return {
     name,
     ...(title === undefined ? {} : { title }),
@@ -131,9 +134,15 @@ export function routeRow(snapshot: Snapshot, route: Route): RouteRow {
     protocol,
     host: match.host ?? null,
     path: match.path,
-    target: 'pool' in target ? `pool:${target.pool}` : `gateway:${target.gateway}`,
-    ...served(view?.serving ?? NOBODY, (view?.plan ?? NO_PLAN).back_at),
+    target: targetText(target),
+    ...(targetKey(route) === '' ? HERE : served(view?.serving ?? NOBODY, (view?.plan ?? NO_PLAN).back_at)),
   }
+}
+
+function targetText(target: Route['target']): string {
+  if ('pool' in target) return `pool:${target.pool}`
+  if ('gateway' in target) return `gateway:${target.gateway}`
+  return 'redirect' in target ? `redirect:${target.redirect.status}` : `respond:${target.respond.status}`
 }
 
 function isIn({ members }: Pool, gateway: string): boolean {

@@ -82,8 +82,9 @@ export interface Served {
   readonly back_at: number | null
 }
 
-/** `home`, or `nas instead of home, back in 40 s`: when the original is back at the earliest, or anybody. */
+/** `home`, or `nas instead of home, back in 40 s`: when the original is back at the earliest, or anybody. `-`: none is needed. */
 export function serves({ serving, serving_as, original, back_at }: Served, now: number): string {
+  if (serving_as === 'here') return '-'
   const back = back_at === null ? '' : `, back ${relative(back_at, now)}`
   if (serving.length === 0) return `nobody${back}`
   const who = serving.join(', ') + (serving_as === 'emergency' ? ' (emergency)' : '')

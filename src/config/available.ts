@@ -33,18 +33,12 @@ const same =
   (fixed: unknown) =>
   (value: unknown): boolean =>
     JSON.stringify(value) === JSON.stringify(fixed)
-const noRules = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.values(value).every(rules => Object.keys(rules ?? {}).length === 0)
 
 const rows: readonly Row[] = [
   { at: 'store.kind', runs: but('redis'), what: 'a store in Redis' },
   { at: 'admin.tls', what: 'TLS on the admin listener' },
   { at: 'metrics', what: 'a listener for metrics' },
   { at: 'heartbeats', what: 'a listener for heartbeats' },
-  { at: 'logging.access', runs: only(false), what: 'the access log' },
-  { at: 'logging.access_sample', runs: only(1), what: 'the access log' },
   { at: 'listeners.*.protocol', runs: but('https', 'tls'), what: 'a listener for TLS' },
   { at: 'listeners.*.certificates', runs: none, what: 'a listener for TLS' },
   { at: 'listeners.*.default_route', what: 'a listener for TLS' },
@@ -81,11 +75,6 @@ const rows: readonly Row[] = [
   { at: 'routes.*.match.sni', what: 'routing by server name' },
   { at: 'routes.*.match.alpn', what: 'routing by ALPN' },
   { at: 'routes.*.gateway_port', what: 'a route to a port of the gateway' },
-  { at: 'routes.*.forwarded', runs: only('x_forwarded'), what: 'the Forwarded field' },
-  { at: 'routes.*.strip_prefix', what: 'changing the path' },
-  { at: 'routes.*.add_prefix', what: 'changing the path' },
-  { at: 'routes.*.request_fields', runs: noRules, what: 'changing fields' },
-  { at: 'routes.*.response_fields', runs: noRules, what: 'changing fields' },
   { at: 'routes.*.idle_timeout', what: 'a route with an idle timeout' },
   { at: 'routes.*.responses', what: 'UDP sessions' },
   { at: 'routes.*.per_packet', runs: only(false), what: 'UDP sessions' },

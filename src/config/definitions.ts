@@ -4,6 +4,8 @@
  * file, in the program and in the API; durations are ms and sizes are bytes once they are parsed.
  */
 import { z } from 'zod'
+import { redirect, respond } from './answers.ts'
+import { requestFields, responseFields, token } from './field-rules.ts'
 import {
   addressRange,
   cooldown,
@@ -32,12 +34,6 @@ const TITLE = z
 const ENABLED = z.boolean().default(true).meta({ description: 'false takes it out without deleting it' })
 const STATUS = z.number().int().min(100).max(599)
 const COUNT = z.number().int()
-
-/** RFC 9110 section 5.6.2. */
-const token = z
-  .string()
-  .regex(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/, { error: 'expected a name of letters, digits and hyphens' })
-const fieldValue = z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, { error: 'a field value is one line of text' })
 
 export const settings = z.strictObject({
   gateway_down_threshold: duration({ min: 1000 })
@@ -235,11 +231,24 @@ const routePath = z
   .refine(path => !/[?#]/.test(path), { error: 'a path has no query and no fragment' })
   .refine(path => !DOT_SEGMENT.test(path), { error: 'a path has no . or .. segments' })
 
-const fieldRules = z.strictObject({
-  set: z.record(token, fieldValue).default({}).meta({ description: 'Fields to replace' }),
-  add: z.record(token, fieldValue).default({}).meta({ description: 'Fields to add' }),
-  remove: z.array(token).default([]).meta({ description: 'Fields to take out' }),
-})
+/** At least one: an empty list would be read as everybody by some and as nobody by others. */
+const addressRanges = z.array(addressRange).min(1, { error: 'needs at least one range of addresses' })
+
+/** A part of paths: as it is written it goes into every request. */
+const pathPrefix = routePath.refine(path => !path.includes('//'), { error: 'this path has an empty segment' })
+
+/** Exactly one of them. */
+const target = z.union(
+  [
+    z.strictObject({ pool: name.meta({ description: 'A pool of gateways', examples: ['home-network'] }) }),
+    z.strictObject({
+      gateway: name.meta({ description: 'One gateway, with its siblings as stand-ins', examples: ['home'] }),
+    }),
+    z.strictObject({ redirect: redirect.meta({ description: 'Nowhere: the client is sent elsewhere' }) }),
+    z.strictObject({ respond: respond.meta({ description: 'Nowhere: the answer is always the same' }) }),
+  ],
+  { error: 'expected one of { pool: NAME }, { gateway: NAME }, { redirect: … } and { respond: … }' },
+)
 
 export const route = z.strictObject({
   name: NAME.meta({ examples: ['nas'] }),
@@ -267,14 +276,7 @@ export const route = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'Which requests it takes' }),
-  target: z
-    .union([z.strictObject({ gateway: name }), z.strictObject({ pool: name })], {
-      error: 'expected either { gateway: NAME } or { pool: NAME }',
-    })
-    .meta({
-      description: '{ pool: NAME }, or { gateway: NAME } with its siblings as stand-ins',
-      examples: [{ pool: 'home-network' }],
-    }),
+  target: target.meta({ description: 'Where it goes: one of pool, gateway, redirect, respond' }),
   failover: z
     .enum(['auto', 'always', 'never'])
     .default('auto')
@@ -308,10 +310,16 @@ export const route = z.strictObject({
     .enum(['x_forwarded', 'forwarded'])
     .default('x_forwarded')
     .meta({ description: 'X-Forwarded-* fields, or Forwarded (RFC 7239)' }),
-  strip_prefix: routePath.optional().meta({ description: 'Cut off the path before it is sent', examples: ['/app'] }),
-  add_prefix: routePath.optional().meta({ description: 'Put before the path when it is sent', examples: ['/v2'] }),
-  request_fields: fieldRules.prefault({}).meta({ description: 'Changes to the fields of a request' }),
-  response_fields: fieldRules.prefault({}).meta({ description: 'Changes to the fields of an answer' }),
+  strip_prefix: pathPrefix.optional().meta({ description: 'Cut off the path before it is sent', examples: ['/app'] }),
+  add_prefix: pathPrefix.optional().meta({ description: 'Put before the path when it is sent', examples: ['/v2'] }),
+  request_fields: requestFields.prefault({}).meta({ description: 'Changes to the fields of a request' }),
+  response_fields: responseFields.prefault({}).meta({ description: 'Changes to the fields of an answer' }),
+  allow: addressRanges
+    .optional()
+    .meta({ description: 'Only clients of these ranges; others get 403', examples: [['10.0.0.0/8', 'fc00::/7']] }),
+  deny: addressRanges
+    .optional()
+    .meta({ description: 'Never clients of these ranges, even if allowed', examples: [['203.0.113.7']] }),
   idle_timeout: duration({ min: 1000 })
     .optional()
     .meta({ description: 'tcp, tls, udp: idle in both directions; absent: 1h, udp 60s', examples: ['1h'] }),

@@ -49,6 +49,9 @@ function findingsOf(issue: z.core.$ZodIssue, above: Path): Finding[] {
       const meant = meantBranch(issue.errors)
       return meant === undefined ? [finding(issue.message)] : meant.flatMap(inner => findingsOf(inner, path))
     }
+    case 'invalid_key':
+      // What is wrong with the key as a value.
+      return [finding(issue.issues[0]?.message ?? issue.message)]
     case 'invalid_type':
       return [{ ...finding(issue.message), expected: issue.expected }]
     default:
@@ -56,11 +59,16 @@ function findingsOf(issue: z.core.$ZodIssue, above: Path): Finding[] {
   }
 }
 
-/** The only form of a union whose outside fits and whose inside does not; undefined: nobody can tell which form was meant. */
+/**
+ * The only form of a union whose keys are those that were written, or else the only one whose outside fits and whose inside does not;
+ * undefined: nobody can tell which form was meant.
+ */
 function meantBranch(branches: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
   const inside = branches.filter(issues =>
     issues.every(issue => issue.path.length > 0 || issue.code === 'unrecognized_keys'),
   )
+  const known = inside.filter(issues => issues.every(issue => issue.path.length > 0))
+  if (known.length === 1) return known[0]
   return inside.length === 1 ? inside[0] : undefined
 }
 

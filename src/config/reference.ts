@@ -91,11 +91,12 @@ function fieldOf(outer: z.core.$ZodType): Field {
   }
 }
 
-const isSection = (schema: z.core.$ZodType): schema is z.ZodObject | z.ZodDiscriminatedUnion =>
-  schema instanceof z.ZodObject || schema instanceof z.ZodDiscriminatedUnion
+const isSection = (schema: z.core.$ZodType): schema is z.ZodObject | z.ZodUnion =>
+  schema instanceof z.ZodObject ||
+  (schema instanceof z.ZodUnion && schema.options.every(option => option instanceof z.ZodObject))
 
 /** The forms that a section may have: one, or one for each kind of it. */
-const formsOf = (schema: z.ZodObject | z.ZodDiscriminatedUnion): z.ZodObject[] =>
+const formsOf = (schema: z.ZodObject | z.ZodUnion): z.ZodObject[] =>
   schema instanceof z.ZodObject ? [schema] : schema.options.filter(option => option instanceof z.ZodObject)
 
 /** All lines of one key: in force if it has a default that this version runs, hidden otherwise. */

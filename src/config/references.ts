@@ -165,9 +165,11 @@ function checkRoutes({ listeners, gateways, pools, routes }: Sections, find: Loo
   return values(routes).flatMap(([route, at]) => {
     const path = ['routes', at]
     const findings = checkShape(route, path)
-    if ('gateway' in route.target) {
-      findings.push(...find('gateway', route.target.gateway, gatewayNames, [...path, 'target', 'gateway']))
-    } else findings.push(...find('pool', route.target.pool, poolNames, [...path, 'target', 'pool']))
+    const { target } = route
+    if ('gateway' in target)
+      findings.push(...find('gateway', target.gateway, gatewayNames, [...path, 'target', 'gateway']))
+    else if ('pool' in target) findings.push(...find('pool', target.pool, poolNames, [...path, 'target', 'pool']))
+    else findings.push(...sendsNothing(route, path))
     if (route.listener === undefined || listenerNames === undefined) return findings
     findings.push(...find('listener', route.listener, listenerNames, [...path, 'listener']))
     if (route.protocol === 'http' && protocols.get(route.listener) === 'tls') {
@@ -216,6 +218,23 @@ function checkShape(route: Route, path: Path): Finding[] {
     const message = `${route.protocol} routes ${needed ? 'need' : 'have no'} ${key}`
     return [{ path: needed ? path : [...path, ...key.split('.')], code: 'bad_request', message }]
   })
+}
+
+/** What a route that answers by itself cannot do, since it sends no request to anybody. */
+function sendsNothing(route: Route, path: Path): Finding[] {
+  if (route.protocol !== 'http') {
+    const message = `${route.protocol} routes go to a pool or a gateway`
+    return [{ path: [...path, 'target'], code: 'bad_request', message }]
+  }
+  const { upstream_host, backend, strip_prefix, add_prefix, request_fields } = route
+  const { set, add, remove } = request_fields
+  const changed = Object.keys({ ...set, ...add }).length > 0 || remove.length > 0
+  const said = { upstream_host, backend, strip_prefix, add_prefix, request_fields: changed || undefined }
+  return Object.entries(said).flatMap(([key, value]): Finding[] =>
+    value === undefined
+      ? []
+      : [{ path: [...path, key], code: 'bad_request', message: `a route that answers by itself has no ${key}` }],
+  )
 }
 
 /** Two routes that would match the same requests: nobody could say which one is meant. One that is not enabled matches nothing. */

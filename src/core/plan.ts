@@ -5,11 +5,15 @@
 import { NO_POOL } from './member.ts'
 import type { Choice, MemberView, PinnedView, Plan, Pool, Route, Serving, World } from './nouns.ts'
 
-/** The plan that a route asks for: `pool:NAME`, `gateway:NAME`, or `only:NAME` for a pinned route that must not move. */
-export function targetKey(route: Route): string {
-  if ('pool' in route.target) return `pool:${route.target.pool}`
-  const stays = route.failover === 'never' || (route.failover === 'auto' && isLoopback(route.backend))
-  return `${stays ? 'only' : 'gateway'}:${route.target.gateway}`
+/**
+ * The plan that a route asks for: `pool:NAME`, `gateway:NAME`, or `only:NAME` for a pinned route that must not move. '' for a route
+ * that answers by itself and asks for none.
+ */
+export function targetKey({ target, failover, backend }: Route): string {
+  if ('redirect' in target || 'respond' in target) return ''
+  if ('pool' in target) return `pool:${target.pool}`
+  const stays = failover === 'never' || (failover === 'auto' && isLoopback(backend))
+  return `${stays ? 'only' : 'gateway'}:${target.gateway}`
 }
 
 /** A backend on the gateway itself: another gateway would reach another machine under the same address. */

@@ -5,31 +5,41 @@
 import type { Definitions, Route } from './nouns.ts'
 import { targetKey } from './plan.ts'
 
-export interface RouteEntry {
+export interface RouteEntry<Rules = unknown> {
   readonly route: Route
   /** The plan it asks for; see `targetKey`. */
   readonly target: string
   /** Path prefix without a final slash: '' matches everything. */
   readonly prefix: string
+  /** What the listener made of the route beforehand. */
+  readonly rules: Rules
 }
 
-export interface RouteTable {
-  readonly hosts: ReadonlyMap<string, readonly RouteEntry[]>
+export interface RouteTable<Rules> {
+  readonly hosts: ReadonlyMap<string, readonly RouteEntry<Rules>[]>
   /** Keyed by what follows the star's dot. */
-  readonly wildcards: ReadonlyMap<string, readonly RouteEntry[]>
-  readonly any: readonly RouteEntry[]
+  readonly wildcards: ReadonlyMap<string, readonly RouteEntry<Rules>[]>
+  readonly any: readonly RouteEntry<Rules>[]
 }
 
-/** The table of listener `listener`, from the enabled HTTP routes that name it or no listener at all. */
-export function buildRoutes(definitions: Definitions, listener: string): RouteTable {
-  const hosts = new Map<string, RouteEntry[]>()
-  const wildcards = new Map<string, RouteEntry[]>()
-  const any: RouteEntry[] = []
+/**
+ * The table of listener `listener`, from the enabled HTTP routes that name it or no listener at all. `compile` is asked once for each:
+ * what can be prepared is not done for every request.
+ */
+export function buildRoutes<Rules>(
+  definitions: Definitions,
+  listener: string,
+  compile: (route: Route) => Rules,
+): RouteTable<Rules> {
+  const hosts = new Map<string, RouteEntry<Rules>[]>()
+  const wildcards = new Map<string, RouteEntry<Rules>[]>()
+  const any: RouteEntry<Rules>[] = []
   for (const route of definitions.routes) {
     if (!route.enabled || route.protocol !== 'http' || (route.listener !== undefined && route.listener !== listener))
       continue
     const { host, path } = route.match
-    const entry = { route, target: targetKey(route), prefix: path.endsWith('/') ? path.slice(0, -1) : path }
+    const prefix = path.endsWith('/') ? path.slice(0, -1) : path
+    const entry = { route, target: targetKey(route), prefix, rules: compile(route) }
     if (host === undefined) any.push(entry)
     else if (host.startsWith('*.')) add(wildcards, host.slice(2), entry)
     else add(hosts, host, entry)
@@ -40,7 +50,7 @@ export function buildRoutes(definitions: Definitions, listener: string): RouteTa
 }
 
 /** The route for a host (lower case, no port, no final dot) and a normalised path, or undefined. */
-export function matchRoute(table: RouteTable, host: string, path: string): RouteEntry | undefined {
+export function matchRoute<Rules>(table: RouteTable<Rules>, host: string, path: string): RouteEntry<Rules> | undefined {
   const exact = table.hosts.get(host)
   if (exact !== undefined) {
     const entry = longest(exact, path)
@@ -57,7 +67,7 @@ export function matchRoute(table: RouteTable, host: string, path: string): Route
   return longest(table.any, path)
 }
 
-function longest(entries: readonly RouteEntry[], path: string): RouteEntry | undefined {
+function longest<Rules>(entries: readonly RouteEntry<Rules>[], path: string): RouteEntry<Rules> | undefined {
   for (const entry of entries) {
     const { prefix } = entry
     // `/app` matches `/app` and `/app/…`, not `/apple`; a query ends a path too.
@@ -70,7 +80,7 @@ function longest(entries: readonly RouteEntry[], path: string): RouteEntry | und
   return undefined
 }
 
-function add(map: Map<string, RouteEntry[]>, key: string, entry: RouteEntry): void {
+function add<Entry>(map: Map<string, Entry[]>, key: string, entry: Entry): void {
   const entries = map.get(key)
   if (entries) entries.push(entry)
   else map.set(key, [entry])

@@ -3,7 +3,7 @@
  * did not touch keep their very objects.
  */
 import { NO_POOL, viewMember } from './member.ts'
-import type { PinnedView, Pool, PoolView, Snapshot, World } from './nouns.ts'
+import type { PinnedView, Pool, PoolView, Route, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
 import { homeOrder, planPinned, planPool, targetKey } from './plan.ts'
 
@@ -17,16 +17,22 @@ export function buildSnapshot(world: World, previous: Snapshot | null, touched: 
   }
   const pinned: Record<string, PinnedView> = {}
   for (const route of definitions.value.routes) {
+    const { target } = route
     const key = targetKey(route)
-    if ('pool' in route.target || own(pinned, key)) continue
-    const homes = homeOrder(world, route.target.gateway)
+    if (!('gateway' in target) || own(pinned, key)) continue
+    const homes = homeOrder(world, target.gateway)
     const kept =
       previous && touched !== 'all' && !homes.some(({ name }) => touched.has(name)) && homes.length > 0
         ? own(previous.pinned, key)
         : undefined
-    pinned[key] = kept ?? viewPinned(world, pools, route.target.gateway, homes, key.startsWith('only:'))
+    pinned[key] = kept ?? viewPinned(world, pools, target.gateway, homes, key.startsWith('only:'))
   }
   return { world, pools, pinned }
+}
+
+/** Where a route goes and who serves it; undefined for one that answers by itself. */
+export function viewOf({ pools, pinned }: Snapshot, route: Route): PoolView | PinnedView | undefined {
+  return 'pool' in route.target ? own(pools, route.target.pool) : own(pinned, targetKey(route))
 }
 
 function viewPool(world: World, pool: Pool): PoolView {

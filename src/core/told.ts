@@ -139,6 +139,6 @@ function modeOf(world: World, pool: string): string | undefined {
 /** The names of the routes that go to a pool, or are pinned to a gateway whose home it is. */
 export function routesOf(world: World, pool: string): readonly string[] {
   const goes = ({ target }: Route) =>
-    ('pool' in target ? target.pool : homeOrder(world, target.gateway)[0]?.name) === pool
+    'gateway' in target ? homeOrder(world, target.gateway)[0]?.name === pool : 'pool' in target && target.pool === pool
   return world.definitions.value.routes.filter(goes).map(({ name }) => name)
 }

@@ -2,8 +2,8 @@
  * Tells on the terminal what happens, as it happens: a line for each fact, and one whenever somebody else serves.
  */
 import { styleText } from 'node:util'
-import type { Route, Serving, Snapshot } from '../core/nouns.ts'
-import { targetKey } from '../core/plan.ts'
+import type { Serving, Snapshot } from '../core/nouns.ts'
+import { viewOf } from '../core/snapshot.ts'
 import type { State } from '../state.ts'
 import { sentence } from '../telemetry/facts.ts'
 
@@ -54,11 +54,7 @@ function timeOf(at: number): string {
 /** `everything: ds918 instead of home, nas: ds918`. */
 function whoServes(snapshot: Snapshot): string {
   const { routes } = snapshot.world.definitions.value
-  return routes.map(route => `${route.name}: ${words(servingOf(snapshot, route))}`).join(', ')
-}
-
-function servingOf({ pools, pinned }: Snapshot, route: Route): Serving | undefined {
-  return 'pool' in route.target ? pools[route.target.pool]?.serving : pinned[targetKey(route)]?.serving
+  return routes.map(route => `${route.name}: ${words(viewOf(snapshot, route)?.serving)}`).join(', ')
 }
 
 function words(serving: Serving | undefined): string {

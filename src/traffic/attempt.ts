@@ -5,7 +5,7 @@
  */
 import { type AttemptEnd, after, type Circumstances } from '../core/after.ts'
 import type { Event } from '../core/events.ts'
-import type { FailureReason } from '../core/nouns.ts'
+import type { FailureReason, Upstream } from '../core/nouns.ts'
 import type { RouteEntry } from '../core/routes.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { State } from '../state.ts'
@@ -169,6 +169,14 @@ export class Attempt implements Circumstances {
   get retryAfter(): number | null {
     const back = this.#picker()?.plan.back_at ?? null
     return back === null ? null : Math.max(1, Math.ceil((back - this.#context.now()) / 1000))
+  }
+
+  /** How many upstreams the request that is over has tried, and the last of them; both are forgotten. */
+  forget(): { readonly tries: number; readonly last: Upstream | undefined } {
+    const tries = this.#tried.length
+    const last = this.#tried.at(-1)?.upstream
+    this.#tried.length = 0
+    return { tries, last }
   }
 
   #giveUp(status: 502 | 504 | 499 | 'cut'): Step {

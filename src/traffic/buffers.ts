@@ -11,10 +11,12 @@ const MEDIUM = 64 * 1024
 const LARGE = 256 * 1024
 /** Free buffers kept per size. */
 const MOST_FREE = 32
+/** Large buffers that stalled readers hold, all of them together; beyond it bodies flow in medium ones. */
+const MOST_PARKED = 32
 
 export type BodyBufferSize = typeof SMALL | typeof MEDIUM | typeof LARGE
 
-export const bodyBufferSizes = { small: SMALL, medium: MEDIUM, large: LARGE } as const
+export const bodyBufferSizes = { small: SMALL, medium: MEDIUM } as const
 
 export const sharedBuffer = Buffer.allocUnsafeSlow(SHARED_SIZE)
 
@@ -22,6 +24,23 @@ const free: ReadonlyMap<number, Buffer[]> = new Map([SMALL, MEDIUM, LARGE].map(s
 
 export function takeBuffer(size: BodyBufferSize): Buffer {
   return free.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size)
+}
+
+let largeParked = 0
+
+/** A reader that has stalled holds it now. */
+export function parkBuffer({ length }: Buffer): void {
+  if (length === LARGE) largeParked++
+}
+
+/** The stall is over. */
+export function unparkBuffer({ length }: Buffer): void {
+  if (length === LARGE) largeParked--
+}
+
+/** What a body that fills its buffers reads with. */
+export function flowingSize(): BodyBufferSize {
+  return largeParked < MOST_PARKED ? LARGE : MEDIUM
 }
 
 /** Only a buffer that no write holds any more. */

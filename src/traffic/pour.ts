@@ -19,7 +19,9 @@ export type Poured = number
 export function pour(socket: Socket, before: string, bytes: Buffer, from: number, to: number, after: string): Poured {
   if (to - from <= SMALL_PART || bytes === sharedBuffer) {
     const text = bytes.toString('latin1', from, to)
-    return socket.write(before === '' && after === '' ? text : before + text + after, 'latin1') ? TAKEN : PAUSE
+    const goOn = socket.write(before === '' && after === '' ? text : before + text + after, 'latin1')
+    // `write` judges by the length of the text, also of one that the kernel took whole.
+    return goOn || socket.writableLength === 0 ? TAKEN : PAUSE
   }
   const part = bytes.subarray(from, to)
   if (before === '' && after === '') socket.write(part)

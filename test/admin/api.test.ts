@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import type { Answer } from '../../src/admin/contract/endpoints.ts'
 import { refuse } from '../../src/errors.ts'
-import { TOKEN, testAdmin } from '../support/admin.ts'
+import { SAMPLE, TOKEN, testAdmin } from '../support/admin.ts'
 
 const api = (path: string) => `/api/v1${path}`
 
@@ -156,6 +156,21 @@ test('a route is shown with who serves it, since when, and until when', async t 
     original: null,
   })
   t.match(await (await it.ask(api('/routes'))).json(), { items: [{ name: 'app' }, { name: 'pinned' }], next: null })
+})
+
+test('a route that answers by itself is served by nobody and is no outage', async t => {
+  const routes = `
+  - { name: moved, target: { redirect: { to: "https://www.example.com{path}", status: 301 } } }
+  - { name: robots, match: { path: /robots.txt }, target: { respond: { body: "x" } }, allow: ["10.0.0.0/8"] }
+`
+  await using it = await testAdmin({}, SAMPLE.trimEnd() + routes)
+  const here = { serving: [], serving_as: 'here', original: null, since: null, back_at: null }
+  const list = (await (await it.ask(api('/routes'))).json()) as Answer<'list_routes'>
+  t.match(list.items.at(1), { name: 'moved', target: 'redirect:301', ...here })
+  t.match(list.items.at(3), { name: 'robots', target: 'respond:200', ...here })
+  const robots = (await (await it.ask(api('/routes/robots'))).json()) as Answer<'get_route'>
+  t.match(robots.definition, { target: { respond: { status: 200, body: 'x' } }, allow: ['10.0.0.0/8'] })
+  t.match(await (await it.ask(api('/gateway-pools/main'))).json(), { routes: ['pinned', 'app'] })
 })
 
 test('members are replaced at once, in order', async t => {

@@ -27,6 +27,12 @@ test('status shows the replica, its listeners, and who serves what', async t => 
   t.match(out, /^app +\*\.example\.org +\/app +pool:main +nas instead of home$/m)
 })
 
+test('status shows where a route leads that answers by itself', async t => {
+  const routes = '\nroutes:\n  - { name: moved, target: { redirect: { to: "https://www.example.com{path}" } } }\n'
+  await using it = await testAdmin({}, `version: 1\ndefinitions: store${routes}`)
+  t.match((await runCli(['status'], envOf(it))).out, /^moved +any +\/ +redirect:308 +-$/m)
+})
+
 test('pool list, pool show and gateway list are tables', async t => {
   await using it = await today()
   await it.beat('home')

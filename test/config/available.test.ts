@@ -135,7 +135,6 @@ test('each of them is named, wherever it stands', t => {
   const refused: [input: unknown, path: string][] = [
     [{ metrics: { listen: '127.0.0.1:1' } }, 'metrics'],
     [{ heartbeats: {} }, 'heartbeats'],
-    [{ logging: { access: true } }, 'logging.access'],
     [{ listeners: [{ accept_proxy: true }] }, 'listeners[0].accept_proxy'],
     [{ gateways: [{}, { address: 'from_heartbeat' }] }, 'gateways[1].address'],
     [{ settings: { address_ranges: ['10.0.0.0/8'] } }, 'settings.address_ranges'],
@@ -151,8 +150,8 @@ test('each of them is named, wherever it stands', t => {
     [{ pools: [{ max_connections: 5 }] }, 'pools[0].max_connections'],
     [{ pools: [{ sessions: { on_down: 'close' } }] }, 'pools[0].sessions'],
     [{ pools: [{ send_proxy: 'v2' }] }, 'pools[0].send_proxy'],
-    [{ routes: [{ strip_prefix: '/app' }] }, 'routes[0].strip_prefix'],
-    [{ routes: [{ request_fields: { remove: ['cookie'] } }] }, 'routes[0].request_fields'],
+    [{ routes: [{ match: { sni: 'a.example' } }] }, 'routes[0].match.sni'],
+    [{ routes: [{ idle_timeout: '1h' }] }, 'routes[0].idle_timeout'],
   ]
   for (const [input, path] of refused) {
     t.strictSame(

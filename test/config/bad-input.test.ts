@@ -62,9 +62,9 @@ routes:
     'x.yaml:22:65: routes[1].target.pool: there is no pool "qq" (did you mean "q"?)',
     'x.yaml:23:31: routes[2].match.host: expected a host name such as nas.example.com or "*.example.com", without a port',
     'x.yaml:23:44: routes[2].match.path: a path begins with / and has no spaces; other characters are percent-encoded',
-    'x.yaml:23:49: routes[2].target: expected either { gateway: NAME } or { pool: NAME }',
+    'x.yaml:23:49: routes[2].target: expected one of { pool: NAME }, { gateway: NAME }, { redirect: … } and { respond: … }',
     'x.yaml:24:46: routes[3].match.path: a path has no . or .. segments',
-    'x.yaml:24:65: routes[3].target: expected either { gateway: NAME } or { pool: NAME }',
+    'x.yaml:24:65: routes[3].target: expected one of { pool: NAME }, { gateway: NAME }, { redirect: … } and { respond: … }',
     'x.yaml:25:5: routes[4]: expected a section with keys',
   ])
   t.end()

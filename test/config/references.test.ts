@@ -141,6 +141,26 @@ test('a route says what its protocol needs, and nothing that it does not have', 
   t.end()
 })
 
+test('a route that answers by itself says nothing about a request that is sent', t => {
+  const answering = (fields: object): string[] =>
+    told({ gateways, routes: [{ name: 'r', target: { respond: {} }, ...fields }] })
+  t.strictSame(answering({ allow: ['10.0.0.0/8'], response_fields: { set: { a: 'b' } } }), [])
+  t.strictSame(answering({ backend: '10.0.0.1:80', strip_prefix: '/a', request_fields: { remove: ['a'] } }), [
+    'routes[0].backend: bad_request: a route that answers by itself has no backend',
+    'routes[0].strip_prefix: bad_request: a route that answers by itself has no strip_prefix',
+    'routes[0].request_fields: bad_request: a route that answers by itself has no request_fields',
+  ])
+  const target = { redirect: { to: '/login' } }
+  t.strictSame(answering({ target, add_prefix: '/a', upstream_host: 'a' }), [
+    'routes[0].upstream_host: bad_request: a route that answers by itself has no upstream_host',
+    'routes[0].add_prefix: bad_request: a route that answers by itself has no add_prefix',
+  ])
+  t.strictSame(answering({ protocol: 'tcp', listen: '127.0.0.1:1', gateway_port: 1 }), [
+    'routes[0].target: bad_request: tcp routes go to a pool or a gateway',
+  ])
+  t.end()
+})
+
 test('a gateway that announces its address must beat', t => {
   t.strictSame(told({ gateways: [{ name: 'a', address: 'from_heartbeat', liveness: 'heartbeat' }] }), [])
   t.strictSame(told({ gateways: [{ name: 'a', address: 'from_heartbeat' }] }), [

@@ -4,7 +4,8 @@ import { advance, begin } from '../../src/core/advance.ts'
 import type { Event } from '../../src/core/events.ts'
 import type { Snapshot } from '../../src/core/nouns.ts'
 import { own } from '../../src/core/own.ts'
-import { buildSnapshot } from '../../src/core/snapshot.ts'
+import { buildSnapshot, viewOf } from '../../src/core/snapshot.ts'
+import { routesOf } from '../../src/core/told.ts'
 import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
 
 const gateways = ['a', 'b', 'c'].map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
@@ -174,6 +175,27 @@ test('a snapshot is plain data', t => {
   const snapshot = become(step(fresh(), beat('a', 'x')), { a: returning(), b: down })
   t.strictSame(structuredClone(snapshot), snapshot)
   t.strictSame(JSON.parse(JSON.stringify(snapshot)), snapshot)
+  t.end()
+})
+
+test('a route shows its pool or its pin; one that answers by itself shows nothing and belongs to no pool', t => {
+  const value = define({
+    gateways,
+    pools: [{ name: 'one', members: ['a', 'b'] }],
+    routes: [
+      { name: 'to-pool', target: { pool: 'one' } },
+      { name: 'pin', target: { gateway: 'b' }, match: { path: '/pin' }, failover: 'never' },
+      { name: 'moved', target: { redirect: { to: '/' } }, match: { path: '/moved' } },
+      { name: 'fixed', target: { respond: {} }, match: { path: '/fixed' } },
+    ],
+  })
+  const snapshot = begin(worldOf(value, { records }))
+  t.strictSame(Object.keys(snapshot.pinned), ['only:b'])
+  const [toPool, pin, moved, fixed] = value.routes.map(route => viewOf(snapshot, route))
+  t.equal(toPool, snapshot.pools.one)
+  t.equal(pin, snapshot.pinned['only:b'])
+  t.strictSame([moved, fixed], [undefined, undefined])
+  t.strictSame(routesOf(snapshot.world, 'one'), ['to-pool', 'pin'])
   t.end()
 })
 

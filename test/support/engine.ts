@@ -5,6 +5,7 @@ import type { definitions } from '../../src/config/definitions.ts'
 import { listener } from '../../src/config/schema.ts'
 import type { Fact } from '../../src/core/events.ts'
 import { createState, type State } from '../../src/state.ts'
+import type { AccessLog } from '../../src/telemetry/access.ts'
 import { createHttp, type HttpTraffic } from '../../src/traffic/http/http.ts'
 import { watchTrials } from '../../src/watch/trials.ts'
 import { type RawMessage, RawPeer, until } from './raw-peer.ts'
@@ -33,6 +34,7 @@ export interface Engine extends AsyncDisposable {
 
 export interface EngineOptions {
   readonly listener?: Partial<WrittenListener>
+  readonly access?: AccessLog
   /** Watches ejected upstreams as the program does. */
   readonly trials?: boolean
 }
@@ -48,7 +50,7 @@ export async function startEngine(written: Written, options: EngineOptions = {})
   const facts: Fact[] = []
   state.onFact(fact => facts.push(fact))
   const trials = options.trials ? watchTrials({ state, clock, now: () => clock.now() }) : undefined
-  const http = createHttp({ state, clock, random: Math.random })
+  const http = createHttp({ state, clock, random: Math.random, access: options.access ?? null })
   const refused = await http.apply([webListener(options.listener)])
   if (refused !== null) throw new Error(refused.detail)
   const port = portOf(http, 'web')

@@ -57,6 +57,11 @@ export async function rest(measure: () => number): Promise<number> {
   return last
 }
 
+/** TCP connections of this process that are open; both ends count when both are here. */
+export function openSockets(): number {
+  return process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length
+}
+
 export class RawPeer {
   readonly socket: Socket
   ending: Ending = 'open'

@@ -60,9 +60,9 @@ export const event = z.looseObject({
 /** Who takes the traffic, and instead of whom. */
 const served = {
   serving: z.array(z.string()).meta({ description: 'The gateways that take the traffic now; empty: nobody' }),
-  serving_as: z
-    .enum(['first', 'balanced', 'failover', 'emergency', 'nobody'])
-    .meta({ description: 'first in order; all that are ready; a stand-in; the least bad; nobody' }),
+  serving_as: z.enum(['first', 'balanced', 'failover', 'emergency', 'nobody', 'here']).meta({
+    description: 'first in order; all that are ready; a stand-in; the least bad; nobody; the route by itself',
+  }),
   original: z.string().nullable().meta({ description: 'Whose place the stand-in takes' }),
   since: momentOrNull.meta({ description: 'Since when the original is away, ms since 1970' }),
   back_at: momentOrNull.meta({ description: 'When the original, or anybody, is back at the earliest, ms since 1970' }),
@@ -199,7 +199,7 @@ const routeRow = z.object({
   protocol: z.string(),
   host: z.string().nullable().meta({ description: 'null: any' }),
   path: z.string(),
-  target: z.string().meta({ description: '`pool:NAME` or `gateway:NAME`' }),
+  target: z.string().meta({ description: '`pool:NAME`, `gateway:NAME`, `redirect:308` or `respond:200`' }),
   ...served,
 })
 

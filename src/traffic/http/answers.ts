@@ -7,6 +7,7 @@ import { type ErrorCode, errors } from '../../errors.ts'
 /** Why we answer instead of an upstream: the error type of Proxy-Status for every code that the proxy answers with. */
 const PROXY_ERRORS = {
   no_route: 'destination_not_found',
+  address_denied: 'http_request_denied',
   bad_request: 'http_request_error',
   method_not_allowed: 'http_request_error',
   request_timeout: 'http_request_error',
@@ -77,6 +78,7 @@ export function renderAnswer(answer: Answer, asked: Asked, close: boolean, now: 
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
+  403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
   408: 'Request Timeout',

@@ -3,6 +3,7 @@
  * Requests are served one at a time and in order; what a client sends ahead waits.
  */
 import type { Socket } from 'node:net'
+import { reset } from '../reset.ts'
 import { Exchange } from './exchange.ts'
 import type { HttpListener } from './listener.ts'
 import { createPeer, type Peer } from './peer.ts'
@@ -80,9 +81,9 @@ export class ClientConnection {
     this.#leave()
   }
 
-  /** Closes it with a reset (RFC 9293 3.5): the client must not take what it has for whole. */
+  /** Closes it with a reset: its answer is not whole. */
   reset(): void {
-    this.socket.resetAndDestroy()
+    reset(this.socket)
     this.#leave()
   }
 

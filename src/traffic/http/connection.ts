@@ -80,13 +80,20 @@ export function cut(cuts: Cuts, from: number, to: number): void {
 
 /** Adds a range anywhere; one that is cut already stays cut once. */
 export function cutBetween(cuts: Cuts, from: number, to: number): void {
-  const pairs: [number, number][] = []
-  for (let k = 0; k < cuts.length; k += 2) pairs.push([cuts.ranges[k] as number, cuts.ranges[k + 1] as number])
-  if (pairs.some(([start, end]) => start <= from && to <= end)) return
-  pairs.push([from, to])
+  cutAll(cuts, [[from, to]])
+}
+
+/** Adds ranges anywhere, all at once: a head of many lines is sorted a single time. */
+function cutAll(cuts: Cuts, pairs: [from: number, to: number][]): void {
+  const { ranges } = cuts
+  for (let k = 0; k < cuts.length; k += 2) pairs.push([ranges[k] as number, ranges[k + 1] as number])
   pairs.sort(([a], [b]) => a - b)
   cuts.length = 0
-  for (const [start, end] of pairs) cut(cuts, start, end)
+  for (const [from, to] of pairs) {
+    const last = cuts.length - 1
+    if (last > 0 && from < (ranges[last] as number)) ranges[last] = Math.max(ranges[last] as number, to)
+    else cut(cuts, from, to)
+  }
 }
 
 /** `text[from, to)` without the cuts. */
@@ -98,27 +105,54 @@ export function kept(text: string, from: number, to: number, cuts: Cuts): string
   return out + text.slice(ranges[length - 1], to)
 }
 
-/** Cuts every field line of `text[from, to)` whose name was nominated. The lines have been checked. */
-export function cutNominated(cuts: Cuts, text: string, from: number, to: number, nominated: ReadonlySet<string>): void {
-  let line = from
-  while (line < to) {
-    const next = text.indexOf('\r\n', line) + 2
-    const name = text.slice(line, text.indexOf(':', line)).toLowerCase()
-    if (nominated.has(name)) cutBetween(cuts, line, next)
-    line = next
-  }
-}
-
-/** The value of the first field of that name (lower case) in the checked field lines `text[from, to)`; undefined: no such field. */
-export function findField(text: string, from: number, to: number, name: string): string | undefined {
+/** Visits the checked field lines `text[from, to)`: the name in lower case, where its line starts, its colon, and the line after it. */
+function eachLine(
+  text: string,
+  from: number,
+  to: number,
+  visit: (name: string, line: number, colon: number, next: number) => void,
+): void {
   let line = from
   while (line < to) {
     const next = text.indexOf('\r\n', line) + 2
     const colon = text.indexOf(':', line)
-    if (colon - line === name.length && text.slice(line, colon).toLowerCase() === name) {
-      return text.slice(colon + 1, next - 2).replace(/^[ \t]+|[ \t]+$/g, '')
-    }
+    visit(text.slice(line, colon).toLowerCase(), line, colon, next)
     line = next
   }
-  return undefined
+}
+
+/** Cuts every one of the checked field lines `text[from, to)` whose name (lower case) `goes`. */
+export function cutLines(cuts: Cuts, text: string, from: number, to: number, goes: (name: string) => boolean): void {
+  const found: [from: number, to: number][] = []
+  eachLine(text, from, to, (name, line, _, next) => {
+    if (goes(name)) found.push([line, next])
+  })
+  if (found.length > 0) cutAll(cuts, found)
+}
+
+/** The values of all fields of that name (lower case) in the checked field lines `text[from, to)`. */
+export function fieldValues(text: string, from: number, to: number, name: string): readonly string[] {
+  const values: string[] = []
+  eachLine(text, from, to, (found, _, colon, next) => {
+    if (found === name) values.push(trimmed(text, colon + 1, next - 2))
+  })
+  return values
+}
+
+/** The value of the first of them; undefined: no such field. */
+export function findField(text: string, from: number, to: number, name: string): string | undefined {
+  return fieldValues(text, from, to, name)[0]
+}
+
+/** Without the blanks and tabs around it. A regular expression for the end would look at every run of blanks inside again and again. */
+function trimmed(text: string, from: number, to: number): string {
+  let start = from
+  let end = to
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB
 }

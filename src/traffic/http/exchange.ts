@@ -5,21 +5,22 @@
 import type { AttemptEnd } from '../../core/after.ts'
 import { hashText } from '../../core/policies/ip-hash.ts'
 import { matchRoute, type RouteEntry } from '../../core/routes.ts'
-import { type ErrorCode, errors, type Refusal, refuse } from '../../errors.ts'
+import { type ErrorCode, type Refusal, refuse } from '../../errors.ts'
 import { Attempt } from '../attempt.ts'
 import { PAUSE, type Poured, pour, TAKEN } from '../pour.ts'
 import { Relay } from '../relay.ts'
-import { type AnswerCode, renderAnswer } from './answers.ts'
 import { CHUNK_END, chunkLine, LAST_CHUNK } from './chunks.ts'
 import type { ClientConnection } from './client.ts'
-import { findField } from './connection.ts'
-import { countExchange, type RouteCounts } from './counters.ts'
+import { withoutDropped } from './field-changes.ts'
 import type { IdleConnections } from './idle.ts'
 import type { HttpListener } from './listener.ts'
+import { type FixedAnswer, ownAnswer, statusOf } from './own-answers.ts'
 import { RequestBody } from './request-body.ts'
 import { type RequestHead, requestPath } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
-import { isIdempotent } from './rules.ts'
+import { applyRules, type RouteRules } from './route-rules.ts'
+import { isIdempotent, protocolName } from './rules.ts'
+import { Tally } from './tally.ts'
 import { type Served, UpstreamConnection } from './upstream.ts'
 import { downstreamResponseHead, framingFor, upstreamRequestHead } from './write-head.ts'
 
@@ -33,13 +34,11 @@ export class Exchange implements Served {
   readonly #listener: HttpListener
   readonly #head: RequestHead
   readonly #attempt: Attempt
+  readonly #tally: Tally
   readonly #body: RequestBody
   /** Of the peer's address, for policies that keep a client in one place. */
   readonly #peerKey: number
-  #entry: RouteEntry | null = null
-  #counts: RouteCounts | null = null
-  /** Ms of `performance.now`. */
-  #startedAt = 0
+  #entry: RouteEntry<RouteRules | null> | null = null
   #requestId = ''
   /** The request's head as it is sent, kept until an answer comes. */
   #upstreamHead = ''
@@ -58,6 +57,7 @@ export class Exchange implements Served {
     this.#head = head
     this.#peerKey = hashText(client.peer.address)
     this.#attempt = new Attempt(listener.context)
+    this.#tally = new Tally(client, listener, head, this.#attempt)
     this.#body = new RequestBody(listener.limits.max_body, listener.limits.min_body_rate)
   }
 
@@ -72,22 +72,28 @@ export class Exchange implements Served {
   serve(bytes: Buffer): void {
     const listener = this.#listener
     const head = this.#head
-    this.#startedAt = performance.now()
     this.#persistent = head.persistent
     this.toHead = head.line.method === 'HEAD'
     this.#requestId = head.requestId === '' ? listener.nextRequestId() : head.requestId
     this.#body.begin(head.body, head.contentLength, listener.coarseNow())
     const entry = matchRoute(listener.routes(), head.host, requestPath(head))
-    this.#counts = listener.counts.of(entry)
+    this.#tally.begin(entry)
     if (entry === undefined) {
-      this.#readBody(bytes, head.end)
-      if (this.#body.refusal === null) this.#answer('no_route', '', 0)
+      this.#answerAtOnce('no_route', bytes)
       return
     }
     this.#entry = entry
-    const { route } = entry
+    const { route, rules } = entry
+    if (rules !== null) {
+      const ours = applyRules(rules, head)
+      if (ours !== null) {
+        this.#answerAtOnce(ours, bytes)
+        return
+      }
+      this.#body.changes = rules.request
+    }
     if (head.upgrade !== '' && !route.upgrade.includes(protocolName(head.upgrade))) head.upgrade = ''
-    this.#upstreamHead = upstreamRequestHead(head, this.#requestId, route.upstream_host ?? '')
+    this.#upstreamHead = upstreamRequestHead(head, this.#requestId, route.upstream_host ?? '', rules)
     const attempt = this.#attempt
     attempt.idempotent = isIdempotent(head.line.method)
     const key = this.#client.peer.trusted ? hashText(head.client) : this.#peerKey
@@ -124,7 +130,8 @@ export class Exchange implements Served {
     }
     this.#dropUpstream()
     this.#attempt.fail('client_left')
-    this.#count(499)
+    this.#tally.reason = 'client_gone'
+    this.#tally.end(499, this.#requestId)
     this.#body.release()
   }
 
@@ -232,7 +239,8 @@ export class Exchange implements Served {
 
   /** An answer has begun and cannot be finished: the client must not take it for whole. */
   #cut(): void {
-    this.#count(this.#status)
+    this.#tally.reason = this.#attempt.code
+    this.#tally.end(this.#status, this.#requestId)
     this.#body.release()
     this.#client.reset()
   }
@@ -258,10 +266,11 @@ export class Exchange implements Served {
     const { status } = head
     const attempt = this.#attempt
     const { minor } = this.#head.line
+    const changes = this.#entry?.rules?.response
     if (status === 101) return this.#switch(head)
     if (status < 200) {
       // HTTP/1.0 knows no interim answers.
-      if (minor === 1) this.#client.socket.write(downstreamResponseHead(head, 'none', ''), 'latin1')
+      if (minor === 1) this.#client.socket.write(downstreamResponseHead(head, 'none', '', changes), 'latin1')
       return true
     }
     if (attempt.retryStatus(status)) {
@@ -276,8 +285,7 @@ export class Exchange implements Served {
     this.#framing = framingFor(head, minor)
     // A client that is still sending has not been heard to the end: no other request can follow on this connection.
     if (!this.#body.done || this.#framing === 'close' || this.#listener.draining) this.#persistent = false
-    const connection = this.#persistent ? (minor === 1 ? '' : 'keep-alive') : 'close'
-    this.#unwritten = downstreamResponseHead(head, this.#framing, connection)
+    this.#unwritten = downstreamResponseHead(head, this.#framing, this.#connectionField(), changes)
     this.#client.arm(0)
     return true
   }
@@ -297,7 +305,8 @@ export class Exchange implements Served {
   }
 
   onDone(trailers: string): void {
-    const last = this.#framing === 'chunked' ? `${LAST_CHUNK}${trailers}\r\n` : ''
+    const left = withoutDropped(trailers, this.#entry?.rules?.response)
+    const last = this.#framing === 'chunked' ? `${LAST_CHUNK}${left}\r\n` : ''
     if (this.#unwritten !== '' || last !== '') this.#write(last)
     const upstream = this.#upstream
     this.#upstream = null
@@ -338,7 +347,7 @@ export class Exchange implements Served {
     this.#attempt.respond(101)
     this.#upstreamHead = ''
     this.#body.release()
-    client.socket.write(downstreamResponseHead(head, 'none', 'upgrade'), 'latin1')
+    client.socket.write(downstreamResponseHead(head, 'none', 'upgrade', this.#entry?.rules?.response), 'latin1')
     this.#relay = new Relay(client.socket, upstream.socket)
     client.arm(this.#tunnelTimeout())
     client.socket.resume()
@@ -374,7 +383,7 @@ export class Exchange implements Served {
     this.#upstream = null
     this.#relay = null
     this.#attempt.finish()
-    this.#count(101)
+    this.#tally.end(101, this.#requestId)
   }
 
   #tunnelTimeout(): number {
@@ -383,21 +392,24 @@ export class Exchange implements Served {
 
   // --- Our own answers, and the end.
 
-  /** Answers a request that was not understood or not fully read; the connection closes behind it. */
-  refuse(code: ErrorCode, detail: string): void {
-    if (this.#counts === null) {
-      this.#counts = this.#listener.counts.of(undefined)
-      this.#startedAt = performance.now()
-    }
-    this.#persistent = false
-    this.#writeAnswer(code, detail, 0)
-    this.#finished(errors[code].status, true)
+  /** Answers a request that goes to no upstream, unless its body was refused on sight. */
+  #answerAtOnce(how: ErrorCode | FixedAnswer, bytes: Buffer): void {
+    this.#readBody(bytes, this.#head.end)
+    if (this.#body.refusal === null) this.#answer(how, '', 0)
   }
 
-  #answer(code: ErrorCode, detail: string, retryAfter: number): void {
+  /** Answers a request that was not understood or not fully read; the connection closes behind it. */
+  refuse(code: ErrorCode, detail: string): void {
+    if (!this.#tally.running) this.#tally.begin(undefined)
+    this.#persistent = false
+    this.#writeAnswer(code, detail, 0)
+    this.#finished(statusOf(code), true)
+  }
+
+  #answer(how: ErrorCode | FixedAnswer, detail: string, retryAfter: number): void {
     if (!this.#body.done || this.#listener.draining) this.#persistent = false
-    this.#writeAnswer(code, detail, retryAfter)
-    this.#finished(errors[code].status, false)
+    this.#writeAnswer(how, detail, retryAfter)
+    this.#finished(statusOf(how), false)
   }
 
   #outage(): void {
@@ -405,17 +417,17 @@ export class Exchange implements Served {
     this.#answer('pool_outage', message, this.#attempt.retryAfter ?? retryAfter)
   }
 
-  #writeAnswer(code: ErrorCode, detail: string, retryAfter: number): void {
-    const { text, line, end } = this.#head
-    const accept = text === '' ? undefined : findField(text, line.at, end - 2, 'accept')
-    const answer = { code: code as AnswerCode, detail, retryAfter, requestId: this.#requestId }
-    const asked = { accept, head: this.toHead }
-    this.#client.socket.write(renderAnswer(answer, asked, !this.#persistent, this.#listener.context.now()))
+  #writeAnswer(how: ErrorCode | FixedAnswer, detail: string, retryAfter: number): void {
+    if (typeof how === 'string') this.#tally.reason = how
+    const connection = this.#connectionField()
+    const now = this.#listener.context.now()
+    const circumstances = { detail, retryAfter, requestId: this.#requestId, connection, toHead: this.toHead, now }
+    this.#client.socket.write(ownAnswer(how, this.#head, circumstances))
   }
 
   /** An answer is written whole. `unread`: bytes of the client's may be on their way that nobody wants. */
   #finished(status: number, unread: boolean): void {
-    this.#count(status)
+    this.#tally.end(status, this.#requestId)
     this.#entry = null
     this.#upstreamHead = this.#requestId = ''
     this.toHead = false
@@ -424,20 +436,15 @@ export class Exchange implements Served {
     else this.#client.finished(unread || !this.#body.done ? 'unread' : 'close')
   }
 
+  /** What is said to the client about its connection: nothing where HTTP/1.1 means that it stays. */
+  #connectionField(): '' | 'keep-alive' | 'close' {
+    if (!this.#persistent) return 'close'
+    return this.#head.line.minor === 1 ? '' : 'keep-alive'
+  }
+
   #dropUpstream(): void {
     const upstream = this.#upstream
     this.#upstream = null
     upstream?.destroy()
   }
-
-  #count(status: number): void {
-    if (this.#counts !== null) countExchange(this.#counts, status, performance.now() - this.#startedAt)
-    this.#counts = null
-  }
-}
-
-/** The name of a protocol without its version, in lower case. */
-function protocolName(protocol: string): string {
-  const slash = protocol.indexOf('/')
-  return (slash === -1 ? protocol : protocol.slice(0, slash)).toLowerCase()
 }

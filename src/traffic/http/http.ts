@@ -2,18 +2,18 @@
  * HTTP traffic as a whole: the listeners, what they share, and their one sweep.
  */
 import { randomBytes } from 'node:crypto'
-import { BlockList, isIPv6 } from 'node:net'
 import type { Clock } from '../../clock.ts'
 import type { Listener } from '../../config/schema.ts'
 import type { AttemptEnd } from '../../core/after.ts'
 import { type Refusal, refuse } from '../../errors.ts'
 import type { State } from '../../state.ts'
+import type { AccessLog } from '../../telemetry/access.ts'
 import { Slots } from '../slots.ts'
 import { tcpWire } from '../wire.ts'
 import { DURATION_BOUNDS } from './counters.ts'
 import { IdleConnections } from './idle.ts'
 import { type HttpContext, HttpListener } from './listener.ts'
-import type { IsTrusted } from './peer.ts'
+import { inRanges } from './peer.ts'
 
 /** Ms between two sweeps: a deadline is kept to within so much. */
 const SWEEP = 250
@@ -48,9 +48,11 @@ export interface HttpOptions {
   readonly state: State
   readonly clock: Clock
   readonly random: () => number
+  /** Absent: requests are not logged. */
+  readonly access?: AccessLog | null
 }
 
-export function createHttp({ state, clock, random }: HttpOptions): HttpTraffic {
+export function createHttp({ state, clock, random, access = null }: HttpOptions): HttpTraffic {
   const listeners = new Map<string, HttpListener>()
   /** Closed to new connections, and when the last of theirs has gone. */
   const leaving = new Map<HttpListener, Promise<void>>()
@@ -67,7 +69,8 @@ export function createHttp({ state, clock, random }: HttpOptions): HttpTraffic {
     wire: tcpWire,
     coarseNow: () => coarse,
     nextRequestId: requestIds(),
-    isTrusted: trustOf,
+    isTrusted: inRanges,
+    access,
   }
 
   const sweep = clock.every(SWEEP, () => {
@@ -90,10 +93,10 @@ export function createHttp({ state, clock, random }: HttpOptions): HttpTraffic {
 
   return {
     async apply(wanted) {
+      const next = matching([...listeners.values()], wanted)
       const opened: HttpListener[] = []
       for (const config of wanted) {
-        const known = listeners.get(config.name)
-        if (known !== undefined && sameAddress(known.config, config)) continue
+        if (next.has(config.name)) continue
         const listener = new HttpListener(context, config)
         try {
           await listener.listen()
@@ -107,19 +110,16 @@ export function createHttp({ state, clock, random }: HttpOptions): HttpTraffic {
           )
         }
         opened.push(listener)
+        next.set(config.name, listener)
       }
-      const names = new Set(wanted.map(({ name }) => name))
-      for (const [name, listener] of listeners) {
-        if (names.has(name)) continue
-        listeners.delete(name)
-        retire(listener)
+      const kept = new Set(next.values())
+      for (const listener of listeners.values()) if (!kept.has(listener)) retire(listener)
+      listeners.clear()
+      for (const config of wanted) {
+        const listener = next.get(config.name) as HttpListener
+        listener.configure(config)
+        listeners.set(config.name, listener)
       }
-      for (const listener of opened) {
-        const before = listeners.get(listener.config.name)
-        listeners.set(listener.config.name, listener)
-        if (before !== undefined) retire(before)
-      }
-      for (const config of wanted) listeners.get(config.name)?.configure(config)
       return null
     },
     listeners: () =>
@@ -220,21 +220,28 @@ function count(counts: Map<string, Map<string, number>>, pool: string, reason: A
   reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
 }
 
-function sameAddress(a: Listener, b: Listener): boolean {
-  return a.listen.host === b.listen.host && a.listen.port === b.listen.port
+/** Which of the listeners that are open stand for which of those that are wanted, by name; one with another name may keep its address. */
+function matching(open: readonly HttpListener[], wanted: readonly Listener[]): Map<string, HttpListener> {
+  const found = new Map<string, HttpListener>()
+  const rest = new Set(open)
+  const match = (fits: (listener: HttpListener, config: Listener) => boolean) => {
+    for (const config of wanted) {
+      if (found.has(config.name)) continue
+      for (const listener of rest) {
+        if (!sameAddress(listener.config, config) || !fits(listener, config)) continue
+        found.set(config.name, listener)
+        rest.delete(listener)
+        break
+      }
+    }
+  }
+  match((listener, { name }) => listener.config.name === name)
+  match((_, { listen }) => listen.port !== 0)
+  return found
 }
 
-/** Whether an address lies in one of the ranges (`10.0.0.0/8`, `::1`). */
-function trustOf(ranges: readonly string[]): IsTrusted {
-  if (ranges.length === 0) return () => false
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [address = '', prefix] = range.split('/')
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (prefix === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(prefix), family)
-  }
-  return address => list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+function sameAddress(a: Listener, b: Listener): boolean {
+  return a.listen.host === b.listen.host && a.listen.port === b.listen.port
 }
 
 /** Ids that are unique among processes and cheap within one. */

@@ -4,15 +4,19 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Listener } from '../../config/schema.ts'
 import { buildRoutes, type RouteTable } from '../../core/routes.ts'
+import type { AccessLog } from '../../telemetry/access.ts'
 import type { AttemptContext } from '../attempt.ts'
 import type { Wire } from '../wire.ts'
 import { ClientConnection } from './client.ts'
 import { ListenerCounts } from './counters.ts'
 import { type IsTrusted, plainAddress } from './peer.ts'
 import type { HeadLimits } from './request-head.ts'
+import { compileRules, type RouteRules } from './route-rules.ts'
 
 /** Connections that the kernel keeps for us while we are busy. */
 const BACKLOG = 4096
+/** Bytes that wait to be written to a client, or to be read from one that was paused, before more are held back: many may stall at once. */
+const PARKED = 16 * 1024
 
 export interface HttpContext extends AttemptContext {
   readonly wire: Wire
@@ -20,6 +24,8 @@ export interface HttpContext extends AttemptContext {
   readonly coarseNow: () => number
   readonly nextRequestId: () => string
   readonly isTrusted: (ranges: readonly string[]) => IsTrusted
+  /** Null: requests are not logged. */
+  readonly access: AccessLog | null
 }
 
 export class HttpListener {
@@ -37,9 +43,9 @@ export class HttpListener {
   readonly #server: Server
   readonly #connections = new Set<ClientConnection>()
   readonly #perAddress = new Map<string, number>()
-  #routes: RouteTable | null = null
+  #routes: RouteTable<RouteRules | null> | null = null
   #definitions: unknown = null
-  #onEmpty: (() => void) | null = null
+  readonly #empty = Promise.withResolvers<void>()
 
   constructor(context: HttpContext, config: Listener) {
     this.context = context
@@ -49,7 +55,10 @@ export class HttpListener {
     this.config = config
     this.isTrusted = context.isTrusted(config.trusted_proxies)
     this.headLimits = headLimits(config)
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, socket => this.#accept(socket))
+    this.#server = createServer(
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, highWaterMark: PARKED },
+      socket => this.#accept(socket),
+    )
   }
 
   get limits(): Listener['limits'] {
@@ -82,17 +91,18 @@ export class HttpListener {
 
   /** New settings for the same address: for connections from now on, those that are open keep theirs. */
   configure(config: Listener): void {
+    if (config.name !== this.config.name) this.#routes = null
     this.config = config
     this.isTrusted = this.context.isTrusted(config.trusted_proxies)
     this.headLimits = headLimits(config)
   }
 
   /** The route table of the definitions in force. */
-  routes(): RouteTable {
+  routes(): RouteTable<RouteRules | null> {
     const { value } = this.context.state.snapshot.world.definitions
     if (this.#routes === null || this.#definitions !== value) {
       this.#definitions = value
-      this.#routes = buildRoutes(value, this.config.name)
+      this.#routes = buildRoutes(value, this.config.name, compileRules)
     }
     return this.#routes
   }
@@ -113,14 +123,12 @@ export class HttpListener {
   }
 
   /** Stops accepting, lets running requests finish, and resolves when the last connection has gone. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
     this.draining = true
     this.#server.close()
     for (const connection of this.#connections) connection.drain()
-    if (this.#connections.size > 0)
-      await new Promise<void>(resolve => {
-        this.#onEmpty = resolve
-      })
+    if (this.#connections.size === 0) this.#empty.resolve()
+    return this.#empty.promise
   }
 
   /** Cuts whatever is left. */
@@ -137,7 +145,7 @@ export class HttpListener {
     const others = (this.#perAddress.get(address) ?? 1) - 1
     if (others > 0) this.#perAddress.set(address, others)
     else this.#perAddress.delete(address)
-    if (this.#connections.size === 0) this.#onEmpty?.()
+    if (this.draining && this.#connections.size === 0) this.#empty.resolve()
   }
 
   #accept(socket: Socket): void {

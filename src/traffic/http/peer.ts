@@ -2,7 +2,7 @@
  * Who is at the other end of a client connection, and what we tell the upstream about that. Trust is decided once per connection;
  * only behind a trusted proxy does a request have a client of its own.
  */
-import { isIP, isIPv6 } from 'node:net'
+import { BlockList, isIP, isIPv6 } from 'node:net'
 
 /** Whether an address (as `plainAddress` writes it) belongs to the trusted proxies of a listener. */
 export type IsTrusted = (address: string) => boolean
@@ -37,6 +37,22 @@ export function plainAddress(address: string): string {
   return text.startsWith('::ffff:') && text.includes('.') ? text.slice(7) : text
 }
 
+/** Whether an address lies in one of the ranges (`10.0.0.0/8`, `::1`). An IPv4 address in the form of an IPv6 one is the same address. */
+export function inRanges(ranges: readonly string[]): (address: string) => boolean {
+  if (ranges.length === 0) return () => false
+  const list = new BlockList()
+  for (const range of ranges) {
+    const [address = '', prefix] = range.split('/')
+    if (prefix === undefined) list.addAddress(address, familyOf(address))
+    else list.addSubnet(address, Number(prefix), familyOf(address))
+  }
+  return address => list.check(address, familyOf(address))
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4'
+}
+
 /**
  * The address of the client that a trusted peer speaks for: X-Forwarded-For from right to left over trusted addresses, the first one
  * that is not trusted; the left-most if all are. What is not an address ends the walk: nothing left of it can be believed.
@@ -56,8 +72,8 @@ export function clientAddress(peerAddress: string, forwardedFor: string, isTrust
   return client
 }
 
-/** One entry of X-Forwarded-For: an address, perhaps with a port, an IPv6 address then in brackets. */
-function readAddress(entry: string): string | undefined {
+/** One entry of X-Forwarded-For or a node of Forwarded: an address, perhaps with a port, an IPv6 address then in brackets. */
+export function readAddress(entry: string): string | undefined {
   const text = entry.trim()
   if (isIP(text) !== 0) return plainAddress(text)
   const [, inBrackets, beforePort] = /^(?:\[([^\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?$/.exec(text) ?? []

@@ -14,6 +14,7 @@ import {
   readChunks,
   resetChunkReader,
 } from './chunks.ts'
+import { type FieldChanges, withoutDropped } from './field-changes.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** Bytes of a body that are held for another try. */
@@ -32,6 +33,8 @@ export class RequestBody {
   refusal: Refusal | null = null
   /** False: with what was read last the upstream has enough for now. */
   writable = true
+  /** What the route does to fields, and so to trailers. */
+  changes: FieldChanges | null = null
 
   readonly #most: number
   readonly #rate: number
@@ -56,6 +59,7 @@ export class RequestBody {
     this.#size = 0
     this.#text = ''
     this.held = true
+    this.changes = null
     this.refusal = kind === 'length' && this.#most > 0 && length > this.#most ? tooLarge : null
     this.done = kind === 'none' || (kind === 'length' && length === 0)
     if (kind === 'chunked') {
@@ -127,7 +131,7 @@ export class RequestBody {
           return bytes.length
         case 'done':
           this.done = true
-          this.#part(`${LAST_CHUNK}${chunks.trailers}\r\n`, bytes, 0, 0, '', socket)
+          this.#part(`${LAST_CHUNK}${withoutDropped(chunks.trailers, this.changes)}\r\n`, bytes, 0, 0, '', socket)
           return chunks.at
         case 'refused':
           this.refusal = chunks.refusal

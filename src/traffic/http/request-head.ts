@@ -83,6 +83,8 @@ export interface RequestHead {
   client: string
   /** The X-Forwarded-For of a trusted peer; '' otherwise. */
   forwardedFor: string
+  /** The Forwarded of a trusted peer, as far as it goes on; only on routes that speak it, '' otherwise. */
+  forwarded: string
   /** Fields of a trusted peer that go on as they came. */
   forwardedHost: boolean
   forwardedPort: boolean
@@ -119,6 +121,7 @@ export function createRequestHead(limits: HeadLimits, peer: Peer): RequestHead {
     upgrade: '',
     client: peer.address,
     forwardedFor: '',
+    forwarded: '',
     forwardedHost: false,
     forwardedPort: false,
     forwardedProto: false,
@@ -146,6 +149,7 @@ export function resetRequestHead(head: RequestHead): void {
   head.requestId = ''
   if (!head.peer.trusted) return
   head.forwardedFor = ''
+  head.forwarded = ''
   head.forwardedHost = false
   head.forwardedPort = false
   head.forwardedProto = false

@@ -1,6 +1,6 @@
 /** What a complete request head says as a whole, and why it is refused if it says two things or none (RFC 9112 3.2, 6.3). */
 import type { Refusal } from '../../errors.ts'
-import { cutNominated } from './connection.ts'
+import { cutLines } from './connection.ts'
 import { clientAddress } from './peer.ts'
 import { refusals } from './refusals.ts'
 import type { RequestHead } from './request-head.ts'
@@ -17,7 +17,8 @@ export function judgeRequest(head: RequestHead, bytes: Buffer, base: number): Re
   if (head.upgrade !== '' && !maySwitch(head)) head.upgrade = ''
   if (peer.trusted) head.client = clientAddress(peer.address, head.forwardedFor, peer.isTrusted)
   if (connection.nominated !== null) {
-    cutNominated(head.cuts, head.text, line.at, head.end - 2, connection.nominated)
+    const { nominated } = connection
+    cutLines(head.cuts, head.text, line.at, head.end - 2, name => nominated.has(name))
   }
   return null
 }

@@ -11,7 +11,7 @@ import {
   createConnectionOptions,
   createCuts,
   cut,
-  cutNominated,
+  cutLines,
   readConnection,
   resetConnectionOptions,
 } from './connection.ts'
@@ -230,7 +230,9 @@ function judge(head: ResponseHead, bytes: Buffer, base: number, toHead: boolean)
 
   const kept = minor === 1 ? !connection.close : connection.keepAlive && !connection.close
   head.persistent = kept && head.body !== 'close'
-  if (connection.nominated !== null)
-    cutNominated(head.cuts, head.text, head.fieldsStart, head.end - 2, connection.nominated)
+  if (connection.nominated !== null) {
+    const { nominated } = connection
+    cutLines(head.cuts, head.text, head.fieldsStart, head.end - 2, name => nominated.has(name))
+  }
   return 'done'
 }

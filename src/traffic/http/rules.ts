@@ -169,3 +169,9 @@ export function mayBeTrailer(name: string): boolean {
 export function isIdempotent(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'PUT' || method === 'DELETE'
 }
+
+/** The name of a protocol of the Upgrade field without its version, in lower case. */
+export function protocolName(protocol: string): string {
+  const slash = protocol.indexOf('/')
+  return (slash === -1 ? protocol : protocol.slice(0, slash)).toLowerCase()
+}

@@ -4,8 +4,18 @@
  */
 import type { Socket } from 'node:net'
 import type { AttemptEnd } from '../../core/after.ts'
-import { type BodyBufferSize, bodyBufferSizes, giveBuffer, sharedBuffer, takeBuffer } from '../buffers.ts'
+import {
+  type BodyBufferSize,
+  bodyBufferSizes,
+  flowingSize,
+  giveBuffer,
+  parkBuffer,
+  sharedBuffer,
+  takeBuffer,
+  unparkBuffer,
+} from '../buffers.ts'
 import { KEPT, PAUSE, type Poured, SMALL_PART, TAKEN } from '../pour.ts'
+import { reset } from '../reset.ts'
 import type { Slot } from '../slots.ts'
 import type { Wire } from '../wire.ts'
 import { type ChunkReader, createChunkReader, readChunks, resetChunkReader } from './chunks.ts'
@@ -121,6 +131,7 @@ export class UpstreamConnection {
   /** The client can take more. */
   resume(): void {
     if (this.#handedOver !== null) {
+      unparkBuffer(this.#handedOver)
       giveBuffer(this.#handedOver)
       this.#handedOver = null
     }
@@ -155,11 +166,11 @@ export class UpstreamConnection {
     this.socket.setTimeout(LINGER, () => this.socket.destroy())
   }
 
-  /** Closes it with a reset (RFC 9293 3.5): the upstream must not take what it has for whole. Nobody is told. */
+  /** Closes it with a reset. Nobody is told. */
   reset(): void {
     this.#client = null
     this.#leave()
-    this.socket.resetAndDestroy()
+    reset(this.socket)
   }
 
   /** The attempt on it is over: closes it and tells the client. */
@@ -178,6 +189,7 @@ export class UpstreamConnection {
     this.#partial = null
     // One that a write still holds goes with the write; the other is free.
     if (this.#buffer !== null) giveBuffer(this.#buffer)
+    if (this.#handedOver !== null) unparkBuffer(this.#handedOver)
     this.#buffer = this.#handedOver = null
   }
 
@@ -332,7 +344,10 @@ export class UpstreamConnection {
     const pause = (poured & PAUSE) !== 0
     if ((poured & KEPT) !== 0 && bytes === this.#buffer) {
       // Without a pause nobody says when the write is through: the buffer goes with it.
-      if (pause) this.#handedOver = bytes
+      if (pause) {
+        this.#handedOver = bytes
+        parkBuffer(bytes)
+      }
       this.#buffer = null
     }
     if (pause) {
@@ -352,7 +367,7 @@ export class UpstreamConnection {
   #bufferSize(size: number): BodyBufferSize | 0 {
     if (this.#now() < this.#stalledUntil) return bodyBufferSizes.small
     if (size <= SMALL_PART) return 0
-    return this.#fullReads > 2 ? bodyBufferSizes.large : bodyBufferSizes.medium
+    return this.#fullReads > 2 ? flowingSize() : bodyBufferSizes.medium
   }
 
   /** The answer is complete with this read; `more`: bytes came behind it, so the connection must never be used again. */

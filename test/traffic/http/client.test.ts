@@ -196,6 +196,24 @@ test('an answer before the end of the request: relayed, then both connections cl
   client.close()
 })
 
+test('a client that gives its body up for an early answer gets all of that', async t => {
+  const size = 12 * 1024 * 1024
+  await using origin = await rawUpstream(async peer => {
+    await peer.text('some')
+    peer.send(ok('x'.repeat(size)))
+  })
+  await using engine = await startPool([origin.port])
+  const client = await engine.connect()
+  client.send(`${head('POST / HTTP/1.1', 'Host: a', 'Content-Length: 1000')}some`)
+  await client.text('\r\n\r\n')
+  client.socket.pause()
+  client.end()
+  await rest(() => origin.connections[0]?.socket.writableLength ?? 0)
+  client.socket.resume()
+  await client.take(() => (client.unread.length === size ? size : undefined), 'the whole body')
+  t.equal(await client.ended(), 'end')
+})
+
 test('an answer that began early goes on after the request is complete', async t => {
   // Longer than the wait for an answer may be: that wait is over once the answer has begun.
   await using origin = await rawUpstream(async peer => {

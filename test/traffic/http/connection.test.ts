@@ -4,6 +4,8 @@ import {
   createCuts,
   cut,
   cutBetween,
+  cutLines,
+  fieldValues,
   findField,
   kept,
   readConnection,
@@ -40,6 +42,41 @@ test('cuts may come in order or later, and are made once', t => {
   cutBetween(cuts, 0, 1)
   t.equal(kept(text, 0, 10, cuts), '14579')
   t.equal(kept(text, 0, 9, cuts), '1457')
+  t.end()
+})
+
+test('cuts that overlap become one', t => {
+  const text = '0123456789'
+  const cuts = createCuts()
+  cut(cuts, 2, 6)
+  cutBetween(cuts, 3, 5)
+  cutBetween(cuts, 5, 8)
+  cutBetween(cuts, 1, 2)
+  t.equal(kept(text, 0, 10, cuts), '089')
+  t.equal(cuts.length, 2)
+  t.end()
+})
+
+test('every line of a name is cut, beside what is cut already', t => {
+  const text = 'A: 1\r\nb: 2\r\na: b\r\nC: A\r\nB:\r\n'
+  const cuts = createCuts()
+  cut(cuts, 6, 18)
+  cutLines(cuts, text, 0, text.length, name => name === 'a')
+  t.equal(kept(text, 0, text.length, cuts), 'C: A\r\nB:\r\n')
+  cutLines(cuts, text, 0, text.length, name => name === 'b' || name === 'absent')
+  t.equal(kept(text, 0, text.length, cuts), 'C: A\r\n')
+  t.end()
+})
+
+test('all values of a field are found, and blanks inside of one take no long time', t => {
+  const text = 'A: 1 \r\nb: 2\r\na:\t\r\nAA: 4\r\n'
+  t.strictSame(fieldValues(text, 0, text.length, 'a'), ['1', ''])
+  t.strictSame(fieldValues(text, 0, text.length, 'c'), [])
+  const blanks = `A: x${' '.repeat(32_000)}y\r\n`
+  const start = performance.now()
+  t.equal(fieldValues(blanks, 0, blanks.length, 'a')[0]?.length, 32_002)
+  const took = performance.now() - start
+  t.ok(took < 50, `${took.toFixed(1)} ms`)
   t.end()
 })
 

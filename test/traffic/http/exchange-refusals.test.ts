@@ -101,6 +101,22 @@ test('a malformed chunk later on: the upstream never sees the end of the body', 
   client.close()
 })
 
+test('a malformed chunk when the answer has begun: both are cut, for no other answer can follow', async t => {
+  await using origin = await rawUpstream(async peer => {
+    await peer.text('5\r\nhello\r\n')
+    peer.send(`${head('HTTP/1.1 200 OK', 'Transfer-Encoding: chunked')}4\r\npart\r\n`)
+  })
+  await using engine = await startPool([origin.port])
+  const client = await engine.connect()
+  client.send(`${chunkedPost}5\r\nhello\r\n`)
+  await client.text('4\r\npart\r\n')
+  client.send('zz\r\n')
+  t.equal(await client.ended(), 'reset')
+  t.equal(client.unread, '')
+  t.not(await (await origin.connection(0)).ended(), 'open')
+  t.equal(engine.inFlight(), 0)
+})
+
 test('limits of the listener', async t => {
   await using origin = await rawUpstream(answering(ok('fine')))
   await using engine = await startPool([origin.port], {
