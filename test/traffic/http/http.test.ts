@@ -243,7 +243,8 @@ test('drain', async t => {
     await client.ended()
     client.close()
     const lastOne = 'Connection: close\r\n'.length
-    t.equal((client.received.length - lastOne) % whole, 0, 'no answer is cut')
+    // The one that ran says that it is the last; between two requests nobody is left to say so.
+    t.ok([0, lastOne].includes(client.received.length % whole), 'no answer is cut')
     t.ok(client.received.length > 50 * whole)
     await until(() => done.over, 'it is over')
   })
