@@ -82,7 +82,7 @@ export class Attempt implements Circumstances {
     this.#entry = entry
     this.#key = key
     this.#startedAt = now
-    this.reused = this.sent = this.answered = this.fresh = this.refreshed = this.#told = false
+    this.reused = this.sent = this.answered = this.fresh = this.refreshed = false
     this.held = true
     this.retries = 0
     if (this.#tried.length > 0) this.#tried.length = 0
@@ -112,7 +112,7 @@ export class Attempt implements Circumstances {
     this.#judgeStatus(status)
     this.#leave()
     this.retries++
-    this.fresh = this.#told = false
+    this.fresh = false
     this.#context.onRetry(picker.plan.pool, 'status')
     this.#take(next)
     return true
@@ -219,6 +219,7 @@ export class Attempt implements Circumstances {
   #take(slot: Slot | undefined): Slot | null {
     this.slot = slot ?? null
     if (slot === undefined) return null
+    this.#told = false
     this.#tried.push(slot)
     slot.counts.requests++
     slot.load.inFlight++

@@ -22,10 +22,10 @@ export interface Tally {
   messages: number
   /** Accepted by us, and asked of Node. */
   compared: number
+  /** Of these, how many were asked only as they are sent on. */
+  readonly excepted: Record<Exception, number>
   refused: number
   incomplete: number
-  /** Of these, how many Node was asked only as they are sent on. */
-  readonly excepted: Record<Exception, number>
   /** Accepted by us with a method that Node does not know: it cannot say anything about them. */
   unknown: number
 }
@@ -78,14 +78,13 @@ async function compareRequest(node: NodeParser, tally: Tally, dice: Dice): Promi
     const theirs = await node.requests(all, [...ends.filter(at => at < message.length), all.length], wanted.length)
     return isDeepStrictEqual(theirs, wanted) ? null : told(what, message, theirs, wanted)
   }
-  // Node forgets what it got together with an offer that it declines.
-  const exception = exceptionOf(bytes.subarray(0, end), reading)
-  const before =
-    exception === null
-      ? await ask('a request as it came', bytes.subarray(0, end), messages, persistent && !offersSwitch)
-      : except(tally, exception)
+  const came = bytes.subarray(0, end)
   const sent = Buffer.from(reading.sent, 'latin1')
-  return before ?? (await ask('a request as we send it on', sent, sentMessages, !offersSwitch))
+  // Nothing behind an offer to switch: one that Node declines makes it forget what came in the same read.
+  const asItCame = excepted(tally, came, reading)
+    ? null
+    : await ask('a request as it came', came, messages, persistent && !offersSwitch)
+  return asItCame ?? (await ask('a request as we send it on', sent, sentMessages, !offersSwitch))
 }
 
 async function compareResponse(node: NodeParser, tally: Tally, dice: Dice): Promise<string | null> {
@@ -106,26 +105,24 @@ async function compareResponse(node: NodeParser, tally: Tally, dice: Dice): Prom
     return isDeepStrictEqual(theirs, expected) ? null : told(what, message, theirs, expected)
   }
   const came = bytes.subarray(0, reading.end)
-  const exception = exceptionOf(came, reading)
-  const before =
-    exception === null ? await ask('an answer as it came', came, reading.messages) : except(tally, exception)
-  return before ?? (await ask('an answer as we send it on', Buffer.from(reading.sent, 'latin1'), reading.sentMessages))
+  const sent = Buffer.from(reading.sent, 'latin1')
+  const asItCame = excepted(tally, came, reading) ? null : await ask('an answer as it came', came, reading.messages)
+  return asItCame ?? (await ask('an answer as we send it on', sent, reading.sentMessages))
 }
 
-/** What Node reads otherwise as it came and we take on purpose, since none of it goes on as it came. */
-function exceptionOf(bytes: Buffer, { messages }: Accepted): Exception | null {
-  if (messages.some(({ trailers }) => hasField(trailers, /^(transfer-encoding|content-length)$/i)))
-    return 'framing_trailer'
-  if (messages.slice(0, -1).some(({ fields }) => hasField(fields, /^connection$/i))) return 'interim_connection'
-  return TAB_BEHIND_CODING.test(bytes.toString('latin1')) ? 'tab_behind_coding' : null
+/** Whether Node reads it otherwise as it came and we take it on purpose, since what it is about does not go on. */
+function excepted(tally: Tally, came: Buffer, { messages }: Accepted): boolean {
+  let exception: Exception | null = null
+  if (messages.some(({ trailers }) => hasField(trailers, FRAMING))) exception = 'framing_trailer'
+  else if (messages.slice(0, -1).some(({ fields }) => hasField(fields, CONNECTION))) exception = 'interim_connection'
+  else if (TAB_BEHIND_CODING.test(came.toString('latin1'))) exception = 'tab_behind_coding'
+  if (exception !== null) tally.excepted[exception]++
+  return exception !== null
 }
 
+const FRAMING = /^(transfer-encoding|content-length)$/i
+const CONNECTION = /^connection$/i
 const TAB_BEHIND_CODING = /\r\ntransfer-encoding:[ \t]*chunked *\t/i
-
-function except(tally: Tally, exception: Exception): null {
-  tally.excepted[exception]++
-  return null
-}
 
 function hasField(namesAndValues: readonly string[], name: RegExp): boolean {
   return namesAndValues.some((text, i) => i % 2 === 0 && name.test(text))

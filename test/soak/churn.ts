@@ -21,7 +21,9 @@ const HEAP_NOISE = 1024 * 1024
 /** Ms without traffic after which idle connections to upstreams have gone too. */
 const REST = 7_000
 
-const { values } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { minutes: { type: 'string' }, seed: { type: 'string' } },
+})
 const minutes = Number(values.minutes ?? 1)
 const seed = Number(values.seed ?? drawn)
 if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
@@ -155,7 +157,12 @@ async function held(subject: Subject): Promise<Held> {
   const active = await subject.metric('gatepool_connections_active')
   if (active > 0) throw new Error(`${active} connections are still counted with nobody there`)
   const { heap, resources } = await subject.collect()
-  return { heap, handles: JSON.stringify(resources), openFiles: subject.openFiles(), resident: subject.resident() }
+  return {
+    heap,
+    handles: JSON.stringify(resources),
+    openFiles: subject.openFiles(),
+    resident: subject.resident(),
+  }
 }
 
 function tell(title: string, { heap, handles, openFiles, resident }: Held): void {

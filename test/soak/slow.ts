@@ -26,7 +26,9 @@ const PROBE_WITHIN = 1_000
 const BEAT = 1_000
 const SIP = 64
 
-const { values } = parseArgs({ options: { connections: { type: 'string' }, ramp: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { connections: { type: 'string' }, ramp: { type: 'string' } },
+})
 const connections = Number(values.connections ?? 2_000)
 const ramp = Number(values.ramp ?? 5)
 if (!Number.isSafeInteger(connections) || connections < 3 || !(ramp >= 0)) {
@@ -50,7 +52,11 @@ const OPENING: Readonly<Record<Kind, string>> = {
   body: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n',
   read: 'GET /?bytes=1073741824 HTTP/1.1\r\nHost: a\r\n\r\n',
 }
-const DUE_AFTER: Readonly<Record<Kind, number>> = { head: HEAD_TIMEOUT, body: RATE_WINDOW, read: BODY_TIMEOUT }
+const DUE_AFTER: Readonly<Record<Kind, number>> = {
+  head: HEAD_TIMEOUT,
+  body: RATE_WINDOW,
+  read: BODY_TIMEOUT,
+}
 
 /** Opens a connection that goes on as slowly as it can. */
 async function slowClient(port: number, kind: Kind): Promise<SlowClient> {
@@ -61,10 +67,18 @@ async function slowClient(port: number, kind: Kind): Promise<SlowClient> {
   const socket = connect({
     port,
     host: '127.0.0.1',
-    onread: { buffer: () => (thirsty ? flood : buffer), callback: () => thirsty || kind !== 'read' },
+    onread: {
+      buffer: () => (thirsty ? flood : buffer),
+      callback: () => thirsty || kind !== 'read',
+    },
   })
   await once(socket, 'connect')
-  const client: SlowClient = { kind, socket, dueAt: performance.now() + DUE_AFTER[kind], closedAt: 0 }
+  const client: SlowClient = {
+    kind,
+    socket,
+    dueAt: performance.now() + DUE_AFTER[kind],
+    closedAt: 0,
+  }
   socket.write(OPENING[kind])
   const beat = setInterval(() => {
     if (kind !== 'read') socket.write('x')
@@ -102,11 +116,19 @@ async function probe(port: number, probes: Probes, signal: AbortSignal): Promise
 async function ask(port: number, probes: Probes): Promise<void> {
   const startedAt = performance.now()
   const answered = await new Promise<boolean>(resolve => {
-    get({ port, path: '/probe?bytes=9', agent: probes.agent, timeout: 10 * PROBE_WITHIN }, answer => {
-      answer.resume()
-      answer.on('end', () => resolve(answer.statusCode === 200))
-      answer.on('error', () => resolve(false))
-    })
+    get(
+      {
+        port,
+        path: '/probe?bytes=9',
+        agent: probes.agent,
+        timeout: 10 * PROBE_WITHIN,
+      },
+      answer => {
+        answer.resume()
+        answer.on('end', () => resolve(answer.statusCode === 200))
+        answer.on('error', () => resolve(false))
+      },
+    )
       .on('error', () => resolve(false))
       .on('timeout', () => resolve(false))
   })
@@ -125,8 +147,20 @@ await using subject = await startSubject({
 })
 const stop = new AbortController()
 const probes: readonly Probes[] = [
-  { title: 'on connections of their own', agent: new Agent(), count: 0, bad: 0, slowest: 0 },
-  { title: 'on connections that stay', agent: new Agent({ keepAlive: true }), count: 0, bad: 0, slowest: 0 },
+  {
+    title: 'on connections of their own',
+    agent: new Agent(),
+    count: 0,
+    bad: 0,
+    slowest: 0,
+  },
+  {
+    title: 'on connections that stay',
+    agent: new Agent({ keepAlive: true }),
+    count: 0,
+    bad: 0,
+    slowest: 0,
+  },
 ]
 const probing = probes.map(one => probe(subject.port, one, stop.signal))
 const ownDelay = monitorEventLoopDelay()

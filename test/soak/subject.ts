@@ -21,7 +21,10 @@ export interface Subject extends AsyncDisposable {
   /** Open files, sockets among them. */
   openFiles(): number
   /** What its heap holds once all garbage is collected, bytes, and what keeps its loop alive, by kind. */
-  collect(): Promise<{ readonly heap: number; readonly resources: Readonly<Record<string, number>> }>
+  collect(): Promise<{
+    readonly heap: number
+    readonly resources: Readonly<Record<string, number>>
+  }>
 }
 
 export interface SubjectOptions {

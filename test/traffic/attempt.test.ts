@@ -351,6 +351,21 @@ test('a good answer between failures: nobody is ejected', async t => {
   t.equal(engine.facts.length, 0)
 })
 
+test('nor by failures around a good answer that was a retry’s', async t => {
+  let count = 0
+  await using origin = await rawUpstream(closing)
+  await using other = await rawUpstream(async peer => {
+    await peer.request()
+    peer.end(++count === 3 ? ok('b', 'Connection: close') : '')
+  })
+  await using engine = await startPool([origin.port, other.port])
+  const statuses: number[] = []
+  for (let i = 0; i < 5; i++) statuses.push((await engine.ask(GET)).status)
+  t.strictSame(statuses, [503, 503, 200, 503, 503])
+  // The first is out by the third request, and the other would be failing with its third failure in a row.
+  t.notOk(engine.facts.some(({ kind }) => kind === 'pool_outage_started'))
+})
+
 test('the last member that could serve stays, and its pool is failing', async t => {
   await using origin = await rawUpstream(closing)
   await using engine = await startPool([origin.port])

@@ -70,7 +70,8 @@ export class ClientConnection {
 
   /** The listener goes: a connection on which nothing runs is closed, any other after its request. */
   drain(): void {
-    if (this.#phase === 'idle' && this.#waiting === null) this.closeAfterWrites()
+    // One that is paused has not been read to the end of what it sent ahead.
+    if (this.#phase === 'idle' && this.#waiting === null) this.#closeGently(this.socket.isPaused())
   }
 
   /** Closes it now, whatever runs. */
@@ -201,7 +202,8 @@ export class ClientConnection {
     }
     this.#phase = 'closing'
     this.#waiting = null
-    this.arm(LINGER)
+    const { body_timeout } = this.#listener.limits
+    this.arm(this.socket.writableLength > 0 ? Math.max(LINGER, body_timeout) : LINGER)
     this.socket.end()
     this.socket.resume()
   }

@@ -7,8 +7,7 @@ import { hashText } from '../../core/policies/ip-hash.ts'
 import { matchRoute, type RouteEntry } from '../../core/routes.ts'
 import { type ErrorCode, type Refusal, refuse } from '../../errors.ts'
 import { Attempt } from '../attempt.ts'
-import { PAUSE, type Poured, pour, TAKEN } from '../pour.ts'
-import { Relay } from '../relay.ts'
+import { PAUSE, type Poured, pour, SMALL_PART, TAKEN } from '../pour.ts'
 import { CHUNK_END, chunkLine, LAST_CHUNK } from './chunks.ts'
 import type { ClientConnection } from './client.ts'
 import { withoutDropped } from './field-changes.ts'
@@ -21,9 +20,11 @@ import type { ResponseHead } from './response-head.ts'
 import { applyRules, type RouteRules } from './route-rules.ts'
 import { isIdempotent, protocolName } from './rules.ts'
 import { Tally } from './tally.ts'
+import { Tunnel } from './tunnel.ts'
 import { type Served, UpstreamConnection } from './upstream.ts'
 import { downstreamResponseHead, framingFor, upstreamRequestHead } from './write-head.ts'
 
+const NOTHING = Buffer.alloc(0)
 const tooLate = refuse('request_timeout', 'the body of the request did not arrive in time')
 
 export class Exchange implements Served {
@@ -43,12 +44,12 @@ export class Exchange implements Served {
   /** The request's head as it is sent, kept until an answer comes. */
   #upstreamHead = ''
   #upstream: UpstreamConnection | null = null
-  #relay: Relay | null = null
+  #tunnel: Tunnel | null = null
   /** The connection to the client may serve another request. */
   #persistent = false
   #status = 0
   #framing: ResponseHead['body'] = 'none'
-  /** The head of the answer until it is written: it leaves with the first bytes of the body. */
+  /** What of the answer waits to be written: its head leaves with the first bytes of the body, small chunks with each other. */
   #unwritten = ''
 
   constructor(client: ClientConnection, listener: HttpListener, head: RequestHead) {
@@ -106,26 +107,23 @@ export class Exchange implements Served {
   }
 
   onClientData(chunk: Buffer): void {
-    if (this.#relay !== null) {
-      this.#client.arm(this.#tunnelTimeout())
-      this.#relay.fromClient(chunk)
-    } else if (this.#body.done) this.#client.keep(chunk)
+    if (this.#tunnel !== null) this.#tunnel.fromClient(chunk)
+    else if (this.#body.done) this.#client.keep(chunk)
     else this.#readBody(chunk, 0)
   }
 
   onClientEnd(): void {
-    if (this.#relay !== null) {
-      this.#relay.clientEnded()
-      this.#endIfOver()
+    if (this.#tunnel !== null) {
+      if (this.#tunnel.clientEnded()) this.#tunnelOver()
     } else if (!this.#body.done && !this.#attempt.answered) this.#client.close()
     // Whoever ends its side while it waits, or once it has seen what the answer is, still wants that.
   }
 
   /** The client is gone: nobody's fault. */
   onClientLeft(): void {
-    if (this.#relay !== null) {
-      this.#upstream?.reset()
-      this.#tunnelEnded()
+    if (this.#tunnel !== null) {
+      this.#tunnel.clientLeft()
+      this.#tunnelOver()
       return
     }
     this.#dropUpstream()
@@ -211,16 +209,17 @@ export class Exchange implements Served {
   }
 
   onDrain(): void {
-    if (this.#relay !== null) this.#relay.upstreamDrained()
+    if (this.#tunnel !== null) this.#tunnel.upstreamDrained()
     else if (!this.#body.done) this.#readOn()
   }
 
   onFailed(end: AttemptEnd): void {
-    this.#dropUpstream()
-    if (this.#relay !== null) {
-      this.#endTunnel(true)
+    if (this.#tunnel !== null) {
+      this.#tunnel.upstreamLeft()
+      this.#tunnelOver()
       return
     }
+    this.#dropUpstream()
     const attempt = this.#attempt
     switch (attempt.fail(end)) {
       case 'again':
@@ -247,7 +246,7 @@ export class Exchange implements Served {
 
   /** The deadline of whatever is waited for is over. */
   expire(): void {
-    if (this.#relay !== null || this.#attempt.answered) {
+    if (this.#tunnel !== null || this.#attempt.answered) {
       // A tunnel that is idle for too long, or a client that takes nothing of its answer.
       this.#client.close()
       return
@@ -290,15 +289,24 @@ export class Exchange implements Served {
     return true
   }
 
-  onFlush(): void {
-    if (this.#unwritten !== '') this.#write('')
+  onBody(bytes: Buffer, from: number, to: number): Poured {
+    if (this.#framing !== 'chunked') return this.#pour(bytes, from, to, '')
+    this.#unwritten += chunkLine(to - from)
+    if (to - from > SMALL_PART) return this.#pour(bytes, from, to, CHUNK_END)
+    // Small chunks are gathered until all of a read is through.
+    this.#unwritten += bytes.toString('latin1', from, to) + CHUNK_END
+    return TAKEN
   }
 
-  onBody(bytes: Buffer, from: number, to: number): Poured {
-    const chunked = this.#framing === 'chunked'
-    const before = chunked ? this.#unwritten + chunkLine(to - from) : this.#unwritten
+  onFlush(): Poured {
+    return this.#unwritten === '' ? TAKEN : this.#pour(NOTHING, 0, 0, '')
+  }
+
+  /** Writes what was gathered, and `bytes[from, to)` behind it. */
+  #pour(bytes: Buffer, from: number, to: number, after: string): Poured {
+    const before = this.#unwritten
     this.#unwritten = ''
-    const poured = pour(this.#client.socket, before, bytes, from, to, chunked ? CHUNK_END : '')
+    const poured = pour(this.#client.socket, before, bytes, from, to, after)
     // Whoever takes nothing of its answer is not waited for without end.
     if ((poured & PAUSE) !== 0) this.#client.arm(this.#listener.limits.body_timeout)
     return poured
@@ -306,8 +314,8 @@ export class Exchange implements Served {
 
   onDone(trailers: string): void {
     const left = withoutDropped(trailers, this.#entry?.rules?.response)
-    const last = this.#framing === 'chunked' ? `${LAST_CHUNK}${left}\r\n` : ''
-    if (this.#unwritten !== '' || last !== '') this.#write(last)
+    if (this.#framing === 'chunked') this.#unwritten += `${LAST_CHUNK}${left}\r\n`
+    this.onFlush()
     const upstream = this.#upstream
     this.#upstream = null
     this.#attempt.finish()
@@ -319,15 +327,8 @@ export class Exchange implements Served {
   onClientDrain(): void {
     const upstream = this.#upstream
     if (upstream === null) return
-    if (this.#attempt.answered && this.#relay === null) this.#client.arm(0)
+    if (this.#attempt.answered && this.#tunnel === null) this.#client.arm(0)
     upstream.resume()
-  }
-
-  /** What is left of the answer's head, and `text`. */
-  #write(text: string): void {
-    const all = this.#unwritten + text
-    this.#unwritten = ''
-    this.#client.socket.write(all, 'latin1')
   }
 
   // --- Upgraded connections.
@@ -343,51 +344,27 @@ export class Exchange implements Served {
       upstream?.fail('malformed')
       return false
     }
-    const client = this.#client
     this.#attempt.respond(101)
     this.#upstreamHead = ''
     this.#body.release()
-    client.socket.write(downstreamResponseHead(head, 'none', 'upgrade', this.#entry?.rules?.response), 'latin1')
-    this.#relay = new Relay(client.socket, upstream.socket)
-    client.arm(this.#tunnelTimeout())
-    client.socket.resume()
-    const waiting = client.takeWaiting()
-    if (waiting !== null) this.#relay.fromClient(waiting)
-    if (client.ended) this.#relay.clientEnded()
+    this.#tunnel = new Tunnel(this.#client, upstream, this.#entry?.route.tunnel_timeout ?? 0)
+    this.#tunnel.open(downstreamResponseHead(head, 'none', 'upgrade', this.#entry?.rules?.response))
     return true
   }
 
   onTunnel(bytes: Buffer, from: number, to: number): Poured {
-    this.#client.arm(this.#tunnelTimeout())
-    return this.#relay?.fromUpstream(bytes, from, to) ?? TAKEN
+    return this.#tunnel?.fromUpstream(bytes, from, to) ?? TAKEN
   }
 
   onTunnelEnd(): void {
-    this.#relay?.upstreamEnded()
-    this.#endIfOver()
+    if (this.#tunnel?.upstreamEnded()) this.#tunnelOver()
   }
 
-  #endIfOver(): void {
-    if (this.#relay?.over) this.#endTunnel(false)
-  }
-
-  /** Both sides have ended, or the upstream is `gone`: that goes on as a reset, unless it ended what it had to say before. */
-  #endTunnel(gone: boolean): void {
-    this.#upstream?.close()
-    this.#tunnelEnded()
-    if (gone && !this.#client.socket.writableEnded) this.#client.reset()
-    else this.#client.closeAfterWrites()
-  }
-
-  #tunnelEnded(): void {
+  #tunnelOver(): void {
+    this.#tunnel = null
     this.#upstream = null
-    this.#relay = null
     this.#attempt.finish()
     this.#tally.end(101, this.#requestId)
-  }
-
-  #tunnelTimeout(): number {
-    return this.#entry?.route.tunnel_timeout ?? 0
   }
 
   // --- Our own answers, and the end.

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import { type Refusal, refuse } from '../../errors.ts'
-import { PAUSE, pour } from '../pour.ts'
+import { PAUSE, pour, SMALL_PART } from '../pour.ts'
 import {
   CHUNK_END,
   type ChunkReader,
@@ -109,12 +109,14 @@ export class RequestBody {
     const to = Math.min(bytes.length, from + this.#left)
     this.#left -= to - from
     this.done = this.#left === 0
-    if (to > from) this.#part('', bytes, from, to, '', socket)
+    if (to > from) this.#send('', bytes, from, to, '', socket)
     return to
   }
 
   #readChunks(bytes: Buffer, from: number, socket: Socket | null): number {
     const chunks = this.#chunks as ChunkReader
+    // Small chunks are gathered: a write for each byte would cost us far more than it costs whoever sends them so.
+    let small = ''
     for (let at = from; ; at = chunks.at) {
       switch (readChunks(chunks, bytes, at, bytes.length)) {
         case 'data': {
@@ -124,14 +126,21 @@ export class RequestBody {
             this.refusal = tooLarge
             return bytes.length
           }
-          this.#part(chunkLine(size), bytes, chunks.dataStart, chunks.dataEnd, CHUNK_END, socket)
+          small += chunkLine(size)
+          if (size <= SMALL_PART) small += bytes.toString('latin1', chunks.dataStart, chunks.dataEnd) + CHUNK_END
+          else {
+            this.#send(small, bytes, chunks.dataStart, chunks.dataEnd, CHUNK_END, socket)
+            small = ''
+          }
           continue
         }
         case 'more':
+          if (small !== '') this.#send(small, bytes, 0, 0, '', socket)
           return bytes.length
         case 'done':
           this.done = true
-          this.#part(`${LAST_CHUNK}${withoutDropped(chunks.trailers, this.changes)}\r\n`, bytes, 0, 0, '', socket)
+          small += `${LAST_CHUNK}${withoutDropped(chunks.trailers, this.changes)}\r\n`
+          this.#send(small, bytes, 0, 0, '', socket)
           return chunks.at
         case 'refused':
           this.refusal = chunks.refusal
@@ -140,7 +149,7 @@ export class RequestBody {
     }
   }
 
-  #part(before: string, bytes: Buffer, from: number, to: number, after: string, socket: Socket | null): void {
+  #send(before: string, bytes: Buffer, from: number, to: number, after: string, socket: Socket | null): void {
     if (socket === null || this.held) {
       this.#text += before + bytes.toString('latin1', from, to) + after
       if (socket !== null && this.#text.length > MOST_HELD) this.release()

@@ -41,8 +41,8 @@ export interface Served {
   onConnected(): void
   /** The response head is complete, an interim one too. False: go no further, the connection is not this client's any more. */
   onHead(head: ResponseHead): boolean
-  /** No body came with the head: it should not have to wait for it. */
-  onFlush(): void
+  /** That was all of this read: what was gathered has to leave. */
+  onFlush(): Poured
   /** Body bytes `[from, to)`, valid only during the call unless it answers `KEPT`. */
   onBody(bytes: Buffer, from: number, to: number): Poured
   /** The answer is complete. `trailers`: field lines, each with its CR LF. */
@@ -302,9 +302,7 @@ export class UpstreamConnection {
       this.#chunks ??= createChunkReader()
       resetChunkReader(this.#chunks)
     }
-    const goOn = this.#readBody(bytes, start, end)
-    this.#client?.onFlush()
-    return goOn
+    return this.#readBody(bytes, start, end)
   }
 
   #readBody(bytes: Buffer, start: number, end: number): boolean {
@@ -313,7 +311,7 @@ export class UpstreamConnection {
     const to = body === 'close' ? end : Math.min(end, start + this.#bodyLeft)
     this.#bodyLeft -= to - start
     const poured = start === to ? TAKEN : (this.#client?.onBody(bytes, start, to) ?? TAKEN)
-    if (body === 'close' || this.#bodyLeft > 0) return this.#settle(poured, bytes, to - start)
+    if (body === 'close' || this.#bodyLeft > 0) return this.#settle(poured | this.#flush(), bytes, to - start)
     this.#finish(poured, bytes, '', to < end)
     return true
   }
@@ -327,7 +325,7 @@ export class UpstreamConnection {
           poured |= this.#client?.onBody(bytes, chunks.dataStart, chunks.dataEnd) ?? TAKEN
           continue
         case 'more':
-          return this.#settle(poured, bytes, end - start)
+          return this.#settle(poured | this.#flush(), bytes, end - start)
         case 'done':
           this.#finish(poured, bytes, chunks.trailers, chunks.at < end)
           return true
@@ -336,6 +334,10 @@ export class UpstreamConnection {
           return false
       }
     }
+  }
+
+  #flush(): Poured {
+    return this.#client?.onFlush() ?? TAKEN
   }
 
   /** After a read whose bytes went on: which buffer the next read uses, and whether there is one now. False pauses. */

@@ -16,7 +16,7 @@ import { head } from './request-corpus.ts'
 
 const LARGEST = 3 * 1024 * 1024
 /** Beyond what the kernel's buffers take for a reader that stands still. */
-const BEYOND = 16 * 1024 * 1024
+const BEYOND = 6 * 1024 * 1024
 
 /** Every body is a window into an endless repetition of these bytes, so that each differs and none has to be made. */
 const noise = Buffer.alloc(1024 * 1024)
@@ -104,14 +104,9 @@ function frame(response: ServerResponse, { size, framing }: Job): void {
 function send(engine: Engine, agent: Agent, method: string, { size, from, framing }: Job) {
   const hasLength = method !== 'GET' && framing === 'length'
   const headers: Record<string, string> = hasLength ? { 'content-length': String(size) } : {}
-  return request({
-    agent,
-    method,
-    port: engine.port,
-    host: '127.0.0.1',
-    path: `/?size=${size}&from=${from}&framing=${framing}`,
-    headers,
-  })
+  const path = `/?size=${size}&from=${from}&framing=${framing}`
+  // A connection that breaks shows in what came, or in that nothing came.
+  return request({ agent, method, port: engine.port, host: '127.0.0.1', path, headers }).on('error', () => undefined)
 }
 
 test('answers: many readers, some slow, some stalled, some that leave', async t => {
@@ -142,7 +137,7 @@ test('answers: many readers, some slow, some stalled, some that leave', async t 
     agent.destroy()
   }
   const kinds = ['quick', 'slow', 'quick', 'leaving', 'slow'] as const
-  const stalled = Array.from({ length: 16 }, (_, i) => client(100 + i, 'stalled'))
+  const stalled = Array.from({ length: 10 }, (_, i) => client(100 + i, 'stalled'))
   await Promise.all(Array.from({ length: 20 }, (_, i) => client(i, kinds[i % kinds.length] ?? 'quick')))
   resolve()
   await Promise.all(stalled)

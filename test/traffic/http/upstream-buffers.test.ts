@@ -61,7 +61,9 @@ class Keeper implements Served {
     return true
   }
 
-  onFlush(): void {}
+  onFlush(): Poured {
+    return TAKEN
+  }
 
   onBody(bytes: Buffer, from: number, to: number): Poured {
     this.size += to - from
