@@ -44,7 +44,7 @@ export class ClientConnection {
   constructor(listener: HttpListener, socket: Socket) {
     this.#listener = listener
     this.socket = socket
-    this.peer = createPeer(socket.remoteAddress ?? '', 'http', socket.localPort ?? 0, listener.isTrusted)
+    this.peer = createPeer(socket.remoteAddress ?? '', 'http', listener.port, listener.isTrusted)
     this.#head = createRequestHead(listener.headLimits, this.peer)
     this.#exchange = new Exchange(this, listener, this.#head)
     this.arm(listener.limits.head_timeout)
@@ -93,7 +93,9 @@ export class ClientConnection {
     this.#phase = 'closing'
     this.#waiting = null
     this.arm(this.#listener.limits.body_timeout)
-    this.socket.destroySoon()
+    // With nothing pending the kernel has all of it, and closing sends it before the end: no shutdown of our own is needed for that.
+    if (this.socket.writableLength === 0) this.close()
+    else this.socket.destroySoon()
   }
 
   /** Bytes of the next request wait, and no more are read until it is its turn. */

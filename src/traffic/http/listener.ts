@@ -39,6 +39,8 @@ export class HttpListener {
   headLimits: HeadLimits
   /** No new requests on old connections. */
   draining = false
+  /** Where it listens, once it does. */
+  port = 0
 
   readonly #server: Server
   readonly #connections = new Set<ClientConnection>()
@@ -84,6 +86,8 @@ export class HttpListener {
         this.#server.off('error', reject)
         // A failed accept (no file descriptors left, say) concerns one connection, not the listener.
         this.#server.on('error', () => undefined)
+        // Asked once: of each connection it would be a system call.
+        this.port = this.address.port
         resolve()
       })
     })

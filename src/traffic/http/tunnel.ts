@@ -24,6 +24,8 @@ export class Tunnel {
   /** Opens it with the head of the 101. What the client sent behind its request has waited for this. */
   open(head: string): void {
     const { socket, ended } = this.#client
+    // Everything else has a deadline; here only the kernel notices a peer that is gone without a word.
+    socket.setKeepAlive(true)
     socket.write(head, 'latin1')
     this.#client.arm(this.#timeout)
     socket.resume()
