@@ -2,6 +2,7 @@
  * What traffic keeps of each upstream between requests: its load, and what a protocol holds open to it. Keyed by upstream, so that a
  * change of definitions keeps them; dropped when the snapshot no longer knows them.
  */
+import { gatewayOf, NO_POOL, upstreamsOf } from '../core/member.ts'
 import type { Choice, Plan, Snapshot, Upstream } from '../core/nouns.ts'
 import { policyOf } from '../core/policies/policies.ts'
 import type { Candidate, Load, Policy } from '../core/policies/policy.ts'
@@ -169,12 +170,14 @@ export function planOf({ pools, pinned }: Snapshot, target: string): Plan | unde
   return Object.hasOwn(pinned, target) ? pinned[target]?.plan : undefined
 }
 
-function knownKeys({ pools, pinned }: Snapshot): ReadonlySet<string> {
+/** Every upstream that definitions and names allow, in rotation or not: one that is out for a while keeps what was counted of it. */
+function knownKeys({ world, pinned }: Snapshot): ReadonlySet<string> {
   const keys = new Set<string>()
-  for (const { members } of Object.values(pools))
-    for (const { upstreams } of members) for (const { key } of upstreams) keys.add(key)
-  for (const { plan } of Object.values(pinned)) {
-    for (const { upstreams } of [...plan.choices, ...plan.emergency]) for (const { key } of upstreams) keys.add(key)
+  const add = (pool: string, name: string) => {
+    const gateway = gatewayOf(world, name)
+    if (gateway !== undefined) for (const { key } of upstreamsOf(world, pool, gateway)) keys.add(key)
   }
+  for (const { name, members } of world.definitions.value.pools) for (const { gateway } of members) add(name, gateway)
+  for (const { gateway } of Object.values(pinned)) add(NO_POOL, gateway)
   return keys
 }

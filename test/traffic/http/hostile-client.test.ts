@@ -148,16 +148,16 @@ test('a client that reads nothing of a large answer holds the upstream back, and
 test('a client that reads slowly, but reads, is served to the end', async t => {
   const size = 12 * 1024 * 1024
   await using origin = await rawUpstream(answering(ok('x'.repeat(size))))
-  await using engine = await startPool([origin.port], { listener: { limits: { body_timeout: '300ms' } } })
+  await using engine = await startPool([origin.port], { listener: { limits: { body_timeout: '1s' } } })
   const client = await engine.connect()
   client.socket.on('data', () => {
     client.socket.pause()
-    setTimeout(() => client.socket.resume(), 4)
+    setTimeout(() => client.socket.resume(), 8)
   })
   const started = performance.now()
   client.send(GET)
   t.equal((await client.answer()).body.length, size)
-  t.ok(performance.now() - started > 300, 'although it takes longer than a stall may')
+  t.ok(performance.now() - started > 1_000, 'although it takes longer than a stall may')
   client.close()
 })
 
@@ -190,8 +190,6 @@ test('a client that takes nothing of its last answer is closed, however much of 
   for (const { socket } of origin.connections) socket.destroy()
   await until(() => openSockets() - before === clients.length, 'only their own ends are open')
   t.equal(engine.inFlight(), 0)
-  const complete = engine.counted('2xx')
-  t.ok(complete > 0 && complete < sizes.length, `${complete} were complete`)
   for (const client of clients) client.close()
 })
 

@@ -68,6 +68,25 @@ test('what an upstream could not take once does not hold back what it can take l
   socket.destroy()
 })
 
+test('small chunks of one read leave in one write', async t => {
+  await using origin = await rawUpstream()
+  const socket = connect(origin.port, '127.0.0.1')
+  await once(socket, 'connect')
+  const writes = t.capture(socket, 'write', socket.write)
+  const body = new RequestBody(0, 0)
+  body.begin('chunked', -1, 0)
+  body.takeHeld(false)
+  const small = '1\r\nx\r\n'.repeat(5_000)
+  const large = `7530\r\n${'y'.repeat(30_000)}\r\n`
+  body.read(Buffer.from(`${small}${large}${small}0\r\n\r\n`), 0, socket, 0)
+  t.ok(body.done)
+  // The small ones with the size line of the large one, its data, its end, and the rest.
+  t.equal(writes().length, 4)
+  const upstream = await origin.connection(0)
+  t.equal(await upstream.text('0\r\n\r\n'), `${small}${large}${small}0\r\n\r\n`)
+  socket.destroy()
+})
+
 test('one object serves every body of its connection', t => {
   const body = new RequestBody(100, 0)
   const whole = (kind: 'length' | 'chunked' | 'none', length: number, text: string) => {

@@ -1,0 +1,95 @@
+import { test } from 'tap'
+import { advance, begin } from '../../src/core/advance.ts'
+import type { Definitions, Snapshot } from '../../src/core/nouns.ts'
+import { Slots } from '../../src/traffic/slots.ts'
+import { define, START, worldOf } from '../support/world.ts'
+
+const addresses = ['192.0.2.1', '192.0.2.2']
+const definitions = define({
+  gateways: [
+    { name: 'many', address: 'many.lan' },
+    { name: 'one', address: '192.0.2.9' },
+    { name: 'alone', address: '192.0.2.8' },
+  ],
+  pools: [{ name: 'all', members: ['many', 'one'] }],
+  routes: [{ name: 'pinned', target: { gateway: 'alone' } }],
+})
+
+function snapshotOf(value: Definitions): Snapshot {
+  return begin(worldOf(value, { sight: { addresses: { 'many.lan': addresses } } }))
+}
+
+/** Slots whose releases are kept, with every upstream of `snapshot` in use. */
+function slotsOf(snapshot: Snapshot) {
+  const released: string[] = []
+  const slots = new Slots(Math.random, ({ key }) => ({ release: () => released.push(key) }))
+  for (const target of ['pool:all', 'gateway:alone']) slots.picker(snapshot, target)
+  const keys = () => [...slots.all()].map(({ upstream }) => upstream.key).sort()
+  return { slots, released, keys }
+}
+
+const ALL = ['-/alone/192.0.2.8:8080', 'all/many/192.0.2.1:8080', 'all/many/192.0.2.2:8080', 'all/one/192.0.2.9:8080']
+
+test('every upstream has one slot, whoever asks for it', t => {
+  const snapshot = snapshotOf(definitions)
+  const { slots, keys } = slotsOf(snapshot)
+  t.strictSame(keys(), ALL)
+  const before = [...slots.all()]
+  slots.picker(snapshotOf(definitions), 'pool:all')
+  t.strictSame(keys(), ALL)
+  t.ok(
+    [...slots.all()].every(slot => before.includes(slot)),
+    'the same ones after a change of plan',
+  )
+  t.end()
+})
+
+test('a picker is built anew only for another plan', t => {
+  const snapshot = snapshotOf(definitions)
+  const { slots } = slotsOf(snapshot)
+  const first = slots.picker(snapshot, 'pool:all')
+  t.equal(slots.picker({ ...snapshot }, 'pool:all'), first)
+  t.not(slots.picker(snapshotOf(definitions), 'pool:all'), first)
+  t.equal(slots.picker(snapshot, 'pool:unknown'), undefined)
+  t.equal(slots.picker(snapshot, 'pool:__proto__'), undefined)
+  t.end()
+})
+
+test('what definitions no longer know is let go once nothing uses it', t => {
+  const snapshot = snapshotOf(definitions)
+  const { slots, released, keys } = slotsOf(snapshot)
+  const used = [...slots.all()].find(({ upstream }) => upstream.gateway === 'one')
+  if (used === undefined) throw new Error('no such slot')
+  used.load.inFlight = 1
+  const without = snapshotOf({
+    ...definitions,
+    pools: definitions.pools.map(pool => ({ ...pool, members: pool.members.slice(0, 1) })),
+    routes: [],
+  })
+  slots.second(without)
+  t.strictSame(released, ['-/alone/192.0.2.8:8080'])
+  used.load.inFlight = 0
+  slots.second(without)
+  t.strictSame(released, ['-/alone/192.0.2.8:8080', 'all/one/192.0.2.9:8080'])
+  t.strictSame(keys(), ['all/many/192.0.2.1:8080', 'all/many/192.0.2.2:8080'])
+  t.end()
+})
+
+test('an upstream that is out of rotation keeps its slot, and what was counted', t => {
+  let snapshot = snapshotOf(definitions)
+  const { slots, released, keys } = slotsOf(snapshot)
+  const slot = [...slots.all()].find(({ upstream }) => upstream.address === '192.0.2.1')
+  if (slot === undefined) throw new Error('no such slot')
+  slot.counts.failures = 3
+  for (let i = 0; i < 3; i++) {
+    const { upstream } = slot
+    const step = advance(snapshot, { kind: 'outcome', upstream, route: 'app', result: 'reset', at: START + i })
+    snapshot = step?.snapshot ?? snapshot
+  }
+  t.equal(snapshot.pools.all?.members[0]?.upstreams.length, 1, 'one address of it is ejected')
+  slots.picker(snapshot, 'pool:all')
+  slots.second(snapshot)
+  t.strictSame(keys(), ALL)
+  t.strictSame(released, [])
+  t.end()
+})
