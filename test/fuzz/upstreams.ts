@@ -30,6 +30,8 @@ export async function nodeUpstream(): Promise<CountingUpstream> {
       request.on('error', () => undefined)
       request.on('end', () => {
         whole++
+        // Behind an offer that it declines Node's parser keeps still about what it cannot read: such a connection is of no use here.
+        if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false
         response.writeHead(200, { 'X-Counted': '1' }).end('counted')
       })
     },

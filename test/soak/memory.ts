@@ -64,10 +64,7 @@ async function slowReaders(): Promise<boolean> {
   await using upstream = await startUpstream()
   // The kernel takes megabytes ahead for each reader and asks for more only when a third of them was read: for minutes nothing moves here.
   const limits = '{ max_connections: 20000, body_timeout: 1h }'
-  await using subject = await startSubject({
-    members: [upstream.port],
-    limits,
-  })
+  await using subject = await startSubject({ members: [upstream.port], limits })
   // So that code is compiled and buffers are there that do not belong to a reader.
   for (let i = 0; i < 20; i++) await (await fetch(`http://127.0.0.1:${subject.port}/?bytes=${10 * MIB}`)).arrayBuffer()
   const before = subject.resident()
@@ -80,12 +77,7 @@ async function slowReaders(): Promise<boolean> {
       taken += size
       return false
     }
-    const socket = connect({
-      port: subject.port,
-      host: '127.0.0.1',
-      localAddress,
-      onread: { buffer: sip, callback },
-    })
+    const socket = connect({ port: subject.port, host: '127.0.0.1', localAddress, onread: { buffer: sip, callback } })
     return socket.on('error', () => undefined)
   })
   const startedAt = performance.now()

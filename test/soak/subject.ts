@@ -133,6 +133,6 @@ async function collect(inspector: string): ReturnType<Subject['collect']> {
   socket.close()
   await closed
   const resources: Record<string, number> = {}
-  for (const kind of kinds) resources[kind] = (resources[kind] ?? 0) + 1
+  for (const kind of kinds.toSorted()) resources[kind] = (resources[kind] ?? 0) + 1
   return { heap, resources }
 }
