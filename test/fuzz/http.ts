@@ -41,10 +41,10 @@ async function againstNode(): Promise<void> {
 }
 
 async function throughProxy(): Promise<void> {
-  for (const start of [nodeUpstream, () => upstreamBehind('nginx'), () => upstreamBehind('haproxy')]) {
-    await using upstream = await start()
+  for (const name of ['Node', 'nginx', 'haproxy'] as const) {
+    await using upstream = name === 'Node' ? await nodeUpstream() : await upstreamBehind(name)
     if (upstream === undefined) {
-      console.log('an upstream is not installed here and was left out')
+      console.log(`${name} is not installed here and was left out`)
       continue
     }
     await using proxy = await Through.to(upstream)

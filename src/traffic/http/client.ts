@@ -150,6 +150,7 @@ export class ClientConnection {
   #readAhead(): void {
     if (this.#phase === 'head' && this.ended) this.close()
     else if (this.#phase === 'head') this.socket.resume()
+    else if (this.#phase === 'exchange' && this.ended) this.#exchange.onClientEnd()
     else if (this.#phase === 'exchange' && this.#waiting === null && !this.#exchange.heldUp) this.socket.resume()
   }
 

@@ -259,9 +259,14 @@ export class Exchange implements Served {
 
   /** The deadline of whatever is waited for is over. */
   expire(): void {
-    if (this.#tunnel !== null || this.#attempt.answered) {
-      // A tunnel that is idle for too long, or a client that takes nothing of its answer.
+    if (this.#tunnel !== null) {
       this.#client.close()
+      return
+    }
+    if (this.#attempt.answered) {
+      // A client that takes nothing of its answer: it must not take what it has for whole, nor the kernel keep the rest for it.
+      this.onClientLeft()
+      this.#client.reset()
       return
     }
     // A body that stands still because the upstream takes no more of it is the upstream's doing.
@@ -332,7 +337,8 @@ export class Exchange implements Served {
     const upstream = this.#upstream
     this.#upstream = null
     this.#attempt.finish()
-    if (this.#body.done) upstream?.release()
+    // A server that declined an upgrade may have half left HTTP behind: what it makes of another request is not to be relied on.
+    if (this.#body.done && this.#head.upgrade === '') upstream?.release()
     else upstream?.destroy()
     this.#finished(this.#status, false)
   }
