@@ -5,7 +5,7 @@
 import { foresee } from './core/advance.ts'
 import type { Change } from './core/changes.ts'
 import type { Documents, Fact } from './core/events.ts'
-import type { Store, Values } from './core/store.ts'
+import type { AuditDraft, Store, Values } from './core/store.ts'
 import { type Refusal, refuse } from './errors.ts'
 import type { State } from './state.ts'
 
@@ -20,9 +20,12 @@ export interface Committed {
 }
 
 export interface Ledger {
-  /** Commits `change` in the name of `by`. One at a time, in order of the calls. */
-  commit(change: Change, by: string): Promise<Committed | Refusal>
+  /** Commits `change` in the name of `by`. One at a time, in order of the calls. What was `asked` for leaves its audit record. */
+  commit(change: Change, by: string, asked?: Asked): Promise<Committed | Refusal>
 }
+
+/** The request to the admin API that a change comes from. */
+export type Asked = Pick<AuditDraft, 'action' | 'request_id'>
 
 export interface LedgerOptions {
   readonly state: State
@@ -34,7 +37,7 @@ export interface LedgerOptions {
 export function createLedger({ state, store, definitions }: LedgerOptions): Ledger {
   let last: Promise<unknown> = Promise.resolve()
 
-  const attempt = async (change: Change, by: string): Promise<Committed | Refusal> => {
+  const attempt = async (change: Change, by: string, asked?: Asked): Promise<Committed | Refusal> => {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
       const { snapshot } = state
       const { world } = snapshot
@@ -48,7 +51,9 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
       const expect = expectations(world, proposal.documents)
       // Who serves after it is told with it, by whoever's commit succeeds: exactly once in the cluster.
       const facts = [...proposal.facts, ...foresee(snapshot, versioned(world, proposal.documents), now)]
-      const result = await store.write({ expect, documents: proposal.documents, facts, at: now, by })
+      const audit = asked && proposal.audit && { at: now, by, ...asked, ...proposal.audit }
+      const write = { expect, documents: proposal.documents, facts, at: now, by }
+      const result = await store.write(audit === undefined ? write : { ...write, audit })
       if (result.kind === 'refusal') return result
       const { definitions: stored, ...others } = result.documents
       state.apply({
@@ -64,8 +69,8 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
   }
 
   return {
-    commit(change, by) {
-      const mine = last.then(() => attempt(change, by))
+    commit(change, by, asked) {
+      const mine = last.then(() => attempt(change, by, asked))
       last = mine.catch(() => undefined)
       return mine
     },
@@ -82,5 +87,6 @@ function versioned(world: Documents, documents: Partial<Values>): Partial<Docume
   if (documents.definitions) next.definitions = { revision: world.definitions.revision, value: documents.definitions }
   if (documents.holds) next.holds = { revision: world.holds.revision, value: documents.holds }
   if (documents.liveness) next.liveness = { revision: world.liveness.revision, value: documents.liveness }
+  if (documents.access) next.access = { revision: world.access.revision, value: documents.access }
   return next
 }

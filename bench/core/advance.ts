@@ -24,6 +24,7 @@ function start(size: number): Snapshot {
   return begin({
     definitions: { revision: 1, value: definitions.parse({ gateways, pools, routes }) },
     holds: { revision: 0, value: { gateways: {} } },
+    access: { revision: 0, value: { tokens: [] } },
     liveness: { revision: 1, value: { gateways: Object.fromEntries(gateways.map(({ name }) => [name, up])) } },
     sight: { observing_since: AT, beats: {}, passive: {}, failing: {}, addresses: {}, told: {} },
   })

@@ -2,7 +2,7 @@
  * Who asks, and may they? One bearer token exists so far, the bootstrap administrator's.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Role } from './contract/endpoints.ts'
+import type { Role } from '../core/nouns.ts'
 
 /** Whoever a token stands for. */
 export interface Principal {

@@ -16,8 +16,9 @@ import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { type Authenticate, authenticator, may, type Principal } from './auth.ts'
-import { type Endpoint, type EndpointId, endpoints } from './contract/endpoints.ts'
-import { createHandlers, type Handlers } from './handlers.ts'
+import type { Endpoint } from './contract/endpoint.ts'
+import { type EndpointId, endpoints } from './contract/endpoints.ts'
+import { createHandlers, type Handlers } from './handlers/handlers.ts'
 import { describe } from './openapi.ts'
 import { refusalOf, refuseUnreadable, sendProblem } from './problem.ts'
 import { createEventStreams } from './stream.ts'
@@ -229,7 +230,8 @@ function run(handlers: Handlers, id: EndpointId) {
   const handle = handlers[id] as (call: object, reply: FastifyReply) => unknown
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const { params, query, body, principal } = request
-    const outcome = await handle({ params, query, body, by: principal ?? ANYONE }, reply)
+    const asked = { action: id, request_id: request.id }
+    const outcome = await handle({ params, query, body, by: principal ?? ANYONE, asked }, reply)
     return isRefusal(outcome) ? sendProblem(reply, outcome) : outcome
   }
 }

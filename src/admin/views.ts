@@ -9,7 +9,9 @@ import { own } from '../core/own.ts'
 import { targetKey } from '../core/plan.ts'
 import { viewOf } from '../core/snapshot.ts'
 import { routesOf } from '../core/told.ts'
-import type { gatewayDetail, gatewayList, memberList, poolDetail, poolList, routeList } from './contract/shapes.ts'
+import type { gatewayDetail, gatewayList } from './contract/gateways.ts'
+import type { memberList, poolDetail, poolList } from './contract/pools.ts'
+import type { routeList } from './contract/routes.ts'
 
 type PoolRow = z.output<typeof poolList>['items'][number]
 type GatewayRow = z.output<typeof gatewayList>['items'][number]

@@ -8,7 +8,7 @@ import { heldBy } from '../core/holds.ts'
 import { gatewayOf, upstreamsOf } from '../core/member.ts'
 import type { FailureReason, Hold, MemberView, PassiveRecord, Pool, Snapshot } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
-import type { why } from './contract/shapes.ts'
+import type { why } from './contract/pools.ts'
 import { relative, span } from './contract/span.ts'
 
 export type Why = z.output<typeof why>

@@ -9,11 +9,13 @@ import { expire, hold, holdsOf, release } from './holds.ts'
 import { gatewayOf } from './member.ts'
 import type { Announcement, Definitions, Hold, Member, World } from './nouns.ts'
 import { own } from './own.ts'
-import type { Values } from './store.ts'
+import type { AuditDraft, Values } from './store.ts'
 
 export interface Proposal {
   readonly documents: Partial<Values>
   readonly facts: readonly FactDraft[]
+  /** What the audit record says of it, when somebody asked for it. */
+  readonly audit?: Pick<AuditDraft, 'subject' | 'before' | 'after'>
 }
 
 /** Null: there is nothing to change. */
@@ -130,7 +132,8 @@ export function differences(before: Definitions, after: Definitions): string[] {
   return changed
 }
 
-function everyName({ gateways, pools, routes }: Definitions): string[] {
+/** `pool:NAME` and the like for everything that is defined. */
+export function everyName({ gateways, pools, routes }: Definitions): string[] {
   const named = (kind: string, list: readonly { readonly name: string }[]) => list.map(({ name }) => `${kind}:${name}`)
   return [...named('gateway', gateways), ...named('pool', pools), ...named('route', routes)]
 }

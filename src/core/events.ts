@@ -3,8 +3,17 @@
  * comes out, told exactly once. Times are ms since 1970.
  */
 
-import type { Definitions } from '../config/definitions.ts'
-import type { Announcement, FailureReason, HoldReason, Holds, Liveness, OutageCause, Versioned } from './nouns.ts'
+import type {
+  Access,
+  Announcement,
+  Definitions,
+  FailureReason,
+  HoldReason,
+  Holds,
+  Liveness,
+  OutageCause,
+  Versioned,
+} from './nouns.ts'
 
 export type Event =
   /** How an attempt at an upstream ended, as far as health cares. */
@@ -66,6 +75,7 @@ export interface Documents {
   readonly definitions: Versioned<Definitions>
   readonly holds: Versioned<Holds>
   readonly liveness: Versioned<Liveness>
+  readonly access: Versioned<Access>
 }
 
 /** A fact before it has its id: what changed, about whom, and why. */

@@ -2,9 +2,15 @@
  * The nouns: what the cluster wishes (definitions, holds), what it agrees on (liveness), and what one replica sees by itself (sight).
  * Everything here is plain data. Stored documents and facts keep the snake_case keys they have outside; times are ms since 1970.
  */
-import type { Definitions } from '../config/definitions.ts'
+import type { Definitions as Sections } from '../config/definitions.ts'
 
-export type { Definitions, Gateway, Member, Pool, Route, Settings } from '../config/definitions.ts'
+export type { Gateway, Member, Pool, Route, Settings } from '../config/definitions.ts'
+
+/**
+ * Gateways, pools, routes and settings. `stamps` has, by `gateway:NAME` and the like, the revision that last changed each object which
+ * the document's own revision did not change: see `stampOf` in `edits.ts`.
+ */
+export type Definitions = Sections & { readonly stamps?: Readonly<Record<string, number>> }
 
 /** A stored document with the revision of the store at which it last changed (0: never written). */
 export interface Versioned<T> {
@@ -49,6 +55,30 @@ export interface Hold {
 
 export interface Holds {
   readonly gateways: Readonly<Record<string, readonly Hold[]>>
+}
+
+/** What a token may: `gateway` beats and nothing else. */
+export type Role = 'viewer' | 'operator' | 'admin' | 'gateway'
+
+/** A token as it is stored: it cannot be made from this. */
+export interface Token {
+  readonly name: string
+  /** The part of it that is no secret: `gp_<id>_<secret>`. */
+  readonly id: string
+  /** SHA-256 of the whole token, hex. */
+  readonly hash: string
+  readonly role: Role
+  /** Only these pools and what belongs to them; absent: everything. */
+  readonly pools?: readonly string[]
+  /** The one gateway that a token of the role `gateway` beats for. */
+  readonly gateway?: string
+  readonly created_at: number
+  readonly expires_at?: number
+}
+
+/** Who may ask for what. */
+export interface Access {
+  readonly tokens: readonly Token[]
 }
 
 /** The newest beat of one instance, and what it said of itself. */
@@ -155,6 +185,7 @@ export interface World {
   readonly definitions: Versioned<Definitions>
   readonly holds: Versioned<Holds>
   readonly liveness: Versioned<Liveness>
+  readonly access: Versioned<Access>
   readonly sight: Sight
 }
 

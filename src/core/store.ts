@@ -4,12 +4,28 @@
  */
 import type { Refusal } from '../errors.ts'
 import type { Documents, Fact, FactDraft } from './events.ts'
-import type { Beats, Definitions, Holds, Liveness } from './nouns.ts'
+import type { Access, Beats, Definitions, Holds, Liveness } from './nouns.ts'
 
 export interface Values {
   readonly definitions: Definitions
   readonly holds: Holds
   readonly liveness: Liveness
+  readonly access: Access
+}
+
+/** What was asked for and what became of it: goes into the audit chain in the same step as the change. */
+export interface AuditDraft {
+  readonly at: number
+  /** The name of the token. */
+  readonly by: string
+  /** The endpoint: `create_pool` and the like. */
+  readonly action: string
+  /** What was changed: `pool:NAME` and the like. */
+  readonly subject: string
+  readonly request_id: string
+  /** Never a secret; null: it was not there, or is there no more. */
+  readonly before: unknown
+  readonly after: unknown
 }
 
 /** One atomic step: the documents, the facts and the record of who asked go in together or not at all. */
@@ -21,6 +37,8 @@ export interface Write {
   readonly at: number
   /** Who asked: `system`, or a token's name. */
   readonly by: string
+  /** Absent for what nobody asked for: beats, and what time moves. */
+  readonly audit?: AuditDraft
 }
 
 export type WriteResult =
@@ -45,6 +63,13 @@ export interface EventQuery {
   readonly subject?: string
 }
 
+/** One revision of the definitions, as the history lists it. */
+export interface Revision {
+  readonly revision: number
+  readonly at: number
+  readonly by: string
+}
+
 export interface Store extends AsyncDisposable {
   /** The clock of shared decisions, ms since 1970. Never jumps. */
   now(): number
@@ -58,6 +83,10 @@ export interface Store extends AsyncDisposable {
   /** Takes facts of this replica into the history. Need not be durable at once. */
   append(facts: readonly Fact[]): void
   events(query: EventQuery): Promise<readonly Fact[]>
+  /** Revisions of the definitions that are kept, newest first: at most `limit` of those before `before`. */
+  history(query: { readonly before?: number; readonly limit: number }): Promise<readonly Revision[]>
+  /** The definitions as they were at a revision that is kept. */
+  definitionsAt(revision: number): Promise<Definitions | undefined>
 }
 
 /** What a store holds that was never written. */
@@ -70,4 +99,5 @@ export const EMPTY: Values = {
   },
   holds: { gateways: {} },
   liveness: { gateways: {} },
+  access: { tokens: [] },
 }

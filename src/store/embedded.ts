@@ -2,7 +2,7 @@
  * The embedded store: one SQLite file for one process. SQLite is called synchronously, so a write is over when `write` returns its
  * promise: nothing can come between the comparison and the change.
  *
- * Durability: a kill of the process loses no acknowledged write. A power cut loses none of the wishes (definitions and holds are synced
+ * Durability: a kill of the process loses no acknowledged write. A power cut loses none of the wishes (definitions, holds, access are synced
  * to the disk before they are acknowledged), but may lose the newest of what is found out again: liveness, facts, beats.
  */
 import type { Clock } from '../clock.ts'
@@ -46,6 +46,10 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const trimHistory = db.prepare(
     `DELETE FROM history WHERE revision <= (SELECT revision FROM history ORDER BY revision DESC LIMIT 1 OFFSET ${MOST_HISTORY})`,
   )
+  const selectHistory = db.prepare(
+    'SELECT revision, at, by FROM history WHERE revision < ? ORDER BY revision DESC LIMIT ?',
+  )
+  const selectPast = db.prepare('SELECT value FROM history WHERE revision = ?')
   const selectBeats = db.prepare('SELECT value FROM beats')
   const putBeats = db.prepare('REPLACE INTO beats (only, value) VALUES (1, ?)')
 
@@ -80,6 +84,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     definitions: readDocument('definitions'),
     holds: readDocument('holds'),
     liveness: readDocument('liveness'),
+    access: readDocument('access'),
   })
 
   const isStale = ([name, revision]: [string, number]) => Number(selectRevision.get(name)?.revision ?? 0) !== revision
@@ -123,7 +128,8 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 
     async write(write) {
       if (closed) return refuse('store_unavailable', 'the store is closed')
-      const isWish = write.documents.definitions !== undefined || write.documents.holds !== undefined
+      const { definitions, holds, access } = write.documents
+      const isWish = definitions !== undefined || holds !== undefined || access !== undefined
       try {
         const result = transaction(isWish ? 'FULL' : 'NORMAL', () => step(write))
         if (result.kind === 'written') log.settled()
@@ -150,6 +156,17 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       return log.query(query)
     },
 
+    async history({ before = Number.MAX_SAFE_INTEGER, limit }) {
+      return selectHistory
+        .all(before, limit)
+        .map(({ revision, at, by }) => ({ revision: Number(revision), at: Number(at), by: String(by) }))
+    },
+
+    async definitionsAt(revision) {
+      const row = selectPast.get(revision)
+      return row === undefined ? undefined : JSON.parse(String(row.value))
+    },
+
     async [Symbol.asyncDispose]() {
       if (closed) return
       closed = true
@@ -161,10 +178,11 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 }
 
 function versioned(documents: Partial<Values>, revision: number): Partial<Documents> {
-  const { definitions, holds, liveness } = documents
+  const { definitions, holds, liveness, access } = documents
   return {
     ...(definitions && { definitions: { revision, value: definitions } }),
     ...(holds && { holds: { revision, value: holds } }),
     ...(liveness && { liveness: { revision, value: liveness } }),
+    ...(access && { access: { revision, value: access } }),
   }
 }

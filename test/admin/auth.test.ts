@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { authenticator, may } from '../../src/admin/auth.ts'
-import type { Role } from '../../src/admin/contract/endpoints.ts'
+import type { Role } from '../../src/core/nouns.ts'
 
 test('each role may what it is for', t => {
   const roles: Role[] = ['viewer', 'operator', 'admin', 'gateway']

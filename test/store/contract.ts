@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import type { Test } from 'tap'
 import type { Fact } from '../../src/core/events.ts'
 import { EMPTY, type EventQuery, type Store, type Write } from '../../src/core/store.ts'
-import { beats, CLUSTER, definitions, draft, holds, liveness, local, values } from './samples.ts'
+import { access, beats, CLUSTER, definitions, draft, holds, liveness, local, values } from './samples.ts'
 
 /** Opens the store of one place, with `CLUSTER` for its cluster. Opened again after it was disposed, it has what it had. */
 export type Open = () => Promise<Store>
@@ -45,7 +45,7 @@ async function pages(store: Store, query: EventQuery): Promise<string[][]> {
 
 const ids = (facts: readonly Fact[]) => facts.map(({ id }) => id)
 
-const names = ['definitions', 'holds', 'liveness'] as const
+const names = ['definitions', 'holds', 'liveness', 'access'] as const
 
 export const contract: readonly Check[] = [
   {
@@ -56,6 +56,7 @@ export const contract: readonly Check[] = [
         definitions: { revision: 0, value: EMPTY.definitions },
         holds: { revision: 0, value: EMPTY.holds },
         liveness: { revision: 0, value: EMPTY.liveness },
+        access: { revision: 0, value: EMPTY.access },
       })
       assert.deepEqual(await store.readBeats(), {})
       assert.deepEqual(await store.events({ limit: 10 }), [])
@@ -67,7 +68,7 @@ export const contract: readonly Check[] = [
       await using store = await open()
       const facts = [draft('home'), draft('attic')]
       const result = await write(store, {
-        expect: { definitions: 0, holds: 0, liveness: 0 },
+        expect: { definitions: 0, holds: 0, liveness: 0, access: 0 },
         documents: values(1),
         facts,
       })
@@ -76,6 +77,7 @@ export const contract: readonly Check[] = [
         definitions: { revision: 1, value: definitions(1) },
         holds: { revision: 1, value: holds(1) },
         liveness: { revision: 1, value: liveness(1) },
+        access: { revision: 1, value: access(1) },
       }
       assert.deepEqual(result, { kind: 'written', revision: 1, documents, facts: told })
       assert.deepEqual(await store.read(), documents)
@@ -100,6 +102,7 @@ export const contract: readonly Check[] = [
         definitions: { revision: 1, value: definitions(1) },
         holds: { revision: 2, value: holds(2) },
         liveness: { revision: 4, value: liveness(4) },
+        access: { revision: 0, value: EMPTY.access },
       })
       assert.deepEqual(ids(await store.events({ limit: 10 })), ['2-1', '3-1', '4-1'])
     },

@@ -1,5 +1,5 @@
 import type { Fact, FactDraft } from '../../src/core/events.ts'
-import type { Beats, Definitions, Holds, Liveness } from '../../src/core/nouns.ts'
+import type { Access, Beats, Definitions, Holds, Liveness } from '../../src/core/nouns.ts'
 import { EMPTY, type Values } from '../../src/core/store.ts'
 
 export const CLUSTER = 'home'
@@ -14,7 +14,16 @@ export const holds = (n: number): Holds => ({
 })
 export const liveness = (n: number): Liveness => ({ gateways: { home: { state: 'up', since: n } } })
 
-export const values = (n: number): Values => ({ definitions: definitions(n), holds: holds(n), liveness: liveness(n) })
+export const access = (n: number): Access => ({
+  tokens: [{ name: 'ops', id: 'abc', hash: '00', role: 'operator', created_at: n }],
+})
+
+export const values = (n: number): Values => ({
+  definitions: definitions(n),
+  holds: holds(n),
+  liveness: liveness(n),
+  access: access(n),
+})
 
 export const beats = (n: number): Beats => ({
   home: { one: { at: n, said: { state: 'ready', version: '1.0' } }, two: { at: n + 1, said: { state: 'drain' } } },

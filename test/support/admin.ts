@@ -63,6 +63,7 @@ export async function testAdmin(
       definitions: empty(EMPTY.definitions),
       holds: empty(EMPTY.holds),
       liveness: empty(EMPTY.liveness),
+      access: empty(EMPTY.access),
       sight,
     },
     cluster: 'test',

@@ -18,6 +18,7 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     definitions: { revision: 0, value: EMPTY.definitions },
     holds: { revision: 0, value: EMPTY.holds },
     liveness: { revision: 0, value: EMPTY.liveness },
+    access: { revision: 0, value: EMPTY.access },
   }
   const committed: Fact[] = []
 
@@ -54,6 +55,8 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     saveBeats: () => {},
     append: () => {},
     events: () => Promise.resolve(committed),
+    history: () => Promise.resolve([]),
+    definitionsAt: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   }
   return store

@@ -22,6 +22,7 @@ export function worldOf(value: Definitions, { records = {}, holds = {}, sight = 
     definitions: { revision: 1, value },
     holds: { revision: 1, value: { gateways: holds } },
     liveness: { revision: 1, value: { gateways: records } },
+    access: { revision: 1, value: { tokens: [] } },
     sight: { observing_since: START, beats: {}, passive: {}, failing: {}, addresses: {}, told: {}, ...sight },
   }
 }

@@ -1,0 +1,48 @@
+/** The contract about events. */
+import { z } from 'zod'
+import type { Endpoint } from './endpoint.ts'
+import { count, limit, listOf, moment } from './shapes.ts'
+
+const eventFilter = {
+  after: z.string().max(200).optional().meta({ description: 'Only what follows the event with this id' }),
+  kind: z.string().max(64).optional().meta({ description: 'Only events of this kind' }),
+  subject: z.string().max(64).optional().meta({ description: 'Only events about this gateway, pool or listener' }),
+}
+
+export const eventQuery = z.strictObject({ limit, ...eventFilter })
+
+export const streamQuery = z.strictObject({
+  limit: count.optional().meta({ description: 'Without `after` and Last-Event-ID: begin with the newest so many' }),
+  ...eventFilter,
+})
+
+/** An event carries more than this, according to its kind. */
+export const event = z.looseObject({
+  id: z.string(),
+  kind: z.string(),
+  at: moment,
+  cluster: z.string(),
+  replica: z.string().optional().meta({ description: 'Set when one replica saw it by itself' }),
+  subject: z.string(),
+  cause: z.string(),
+  text: z.string().meta({ description: 'The event in a sentence' }),
+})
+
+export const eventEndpoints = {
+  list_events: {
+    method: 'GET',
+    path: '/api/v1/events',
+    role: 'viewer',
+    summary: 'What happened, oldest first; without `after` the newest',
+    query: eventQuery,
+    answer: listOf(event),
+  },
+  stream_events: {
+    method: 'GET',
+    path: '/api/v1/events/stream',
+    role: 'viewer',
+    summary: 'What happens, as it happens; Last-Event-ID resumes',
+    query: streamQuery,
+    raw: 'text/event-stream',
+  },
+} as const satisfies Record<string, Endpoint>

@@ -1,0 +1,110 @@
+/** The contract about gateways: what they are, and their heartbeats. */
+import { z } from 'zod'
+import { gateway } from '../../config/definitions.ts'
+import { duration } from '../../config/units.ts'
+import type { Endpoint } from './endpoint.ts'
+import { holdReason, listOf, memberState, memberView, moment, momentOrNull, page, printable } from './shapes.ts'
+
+const gatewayRow = z.object({
+  name: z.string(),
+  title: z.string().optional(),
+  enabled: z.boolean(),
+  address: z.string(),
+  http_port: z.number(),
+  liveness: z.enum(['heartbeat', 'probe', 'assumed']),
+  state: memberState.exclude(['ejected']),
+  since: momentOrNull,
+  newest_beat: momentOrNull,
+  instances: z.number().meta({ description: 'How many beat' }),
+  pools: z.number().meta({ description: 'How many it is in' }),
+})
+
+export const gatewayList = listOf(gatewayRow)
+export const gatewayDetail = gatewayRow.extend({
+  instances: z.array(
+    z.object({
+      instance: z.string(),
+      newest_beat: moment,
+      state: z.enum(['ready', ...holdReason.options]),
+      hostname: z.string().optional(),
+      os: z.string().optional(),
+      arch: z.string().optional(),
+      version: z.string().optional(),
+    }),
+  ),
+  holds: z.array(
+    z.object({
+      reason: holdReason,
+      holder: z.string(),
+      instance: z.string().optional(),
+      since: moment,
+      until: moment.optional(),
+      note: z.string().optional(),
+    }),
+  ),
+  pools: z.array(z.object({ pool: z.string(), ...memberView.omit({ gateway: true }).shape })),
+  definition: gateway,
+})
+
+export const heartbeat = z.strictObject({
+  instance: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, { error: 'expected 1 to 128 letters, digits and . _ : -' })
+    .meta({ description: 'Which agent of the gateway this is' }),
+  state: z
+    .enum(['ready', ...holdReason.options])
+    .meta({ description: 'Anything but ready: nothing new is to be sent here' }),
+  hostname: printable(253).optional(),
+  os: printable(64).optional(),
+  arch: printable(32).optional(),
+  version: printable(64).optional(),
+  weight: z.number().min(0).max(100).optional().meta({ description: 'Percent of the configured weight' }),
+  connections: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .optional()
+    .meta({ description: 'Open at the moment' }),
+  max_connections: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31)
+    .optional()
+    .meta({ description: 'As many as it can take' }),
+  address: z.string().max(253).optional().meta({ description: 'Where it is; only for address: from_heartbeat' }),
+  http_port: z.number().int().min(1).max(65_535).optional().meta({ description: 'Goes with `address`' }),
+})
+
+export const beatTaken = z.object({
+  interval: duration().meta({ description: 'Until the next beat is expected' }),
+  definitions_revision: z.number(),
+  accepted: z.literal(true),
+})
+
+export const gatewayEndpoints = {
+  list_gateways: {
+    method: 'GET',
+    path: '/api/v1/gateways',
+    role: 'viewer',
+    summary: 'Gateways, by name',
+    query: page,
+    answer: gatewayList,
+  },
+  get_gateway: {
+    method: 'GET',
+    path: '/api/v1/gateways/:name',
+    role: 'viewer',
+    summary: 'A gateway with its instances, holds and pools',
+    answer: gatewayDetail,
+  },
+  beat: {
+    method: 'POST',
+    path: '/api/v1/gateways/:name/heartbeat',
+    role: 'gateway',
+    summary: 'A gateway says that it lives',
+    body: heartbeat,
+    answer: beatTaken,
+  },
+} as const satisfies Record<string, Endpoint>

@@ -1,0 +1,69 @@
+/** The contract about this replica itself: health, metrics, status, reload. */
+import { z } from 'zod'
+import { duration } from '../../config/units.ts'
+import type { Endpoint } from './endpoint.ts'
+import { poolRow } from './pools.ts'
+import { routeRow } from './routes.ts'
+import { moment } from './shapes.ts'
+
+const listener = z.object({ name: z.string(), protocol: z.string(), address: z.string(), open: z.boolean() })
+
+export const status = z.object({
+  replica: z.string(),
+  cluster: z.string(),
+  version: z.string(),
+  started_at: moment,
+  uptime: duration(),
+  now: moment.meta({ description: "The store's clock, which all moments are of; ms since 1970" }),
+  store: z.object({ available: z.boolean() }),
+  definitions: z.object({ mode: z.enum(['file', 'store']), revision: z.number() }),
+  listeners: z.array(listener),
+  pools: z.array(poolRow),
+  routes: z.array(routeRow),
+})
+
+export const reloaded = z.object({ changed: z.array(z.string()) })
+export const alive = z.object({ status: z.literal('alive') })
+export const readiness = z.object({ status: z.enum(['ready', 'not_ready']), reasons: z.array(z.string()) })
+
+export const serviceEndpoints = {
+  live: { method: 'GET', path: '/livez', role: 'anyone', summary: 'Does the process live?', answer: alive },
+  ready: {
+    method: 'GET',
+    path: '/readyz',
+    role: 'anyone',
+    summary: 'May traffic be sent here? 503 with the reasons why not',
+    answer: readiness,
+    raw: 'application/json',
+  },
+  metrics: { method: 'GET', path: '/metrics', role: 'viewer', summary: 'Metrics for Prometheus', raw: 'text/plain' },
+  openapi: {
+    method: 'GET',
+    path: '/api/v1/openapi.json',
+    role: 'viewer',
+    summary: 'This document',
+    raw: 'application/json',
+  },
+  // Where tools look for it first.
+  openapi_at_root: {
+    method: 'GET',
+    path: '/openapi.json',
+    role: 'viewer',
+    summary: 'This document',
+    raw: 'application/json',
+  },
+  status: {
+    method: 'GET',
+    path: '/api/v1/status',
+    role: 'viewer',
+    summary: 'This replica, its listeners, and who serves what',
+    answer: status,
+  },
+  reload: {
+    method: 'POST',
+    path: '/api/v1/reload',
+    role: 'admin',
+    summary: 'Read the configuration file again, all or nothing',
+    answer: reloaded,
+  },
+} as const satisfies Record<string, Endpoint>

@@ -1,0 +1,65 @@
+/**
+ * What each endpoint does, by what it is about. A handler answers with the object, or with a refusal; HTTP is the server's business.
+ */
+import type { FastifyReply } from 'fastify'
+import type { z } from 'zod'
+import type { Refusal } from '../../errors.ts'
+import type { Asked } from '../../ledger.ts'
+import type { Principal } from '../auth.ts'
+import type { EndpointId, Endpoints } from '../contract/endpoints.ts'
+import type { AdminOptions } from '../server.ts'
+import type { EventStreams } from '../stream.ts'
+import { eventHandlers } from './events.ts'
+import { gatewayHandlers } from './gateways.ts'
+import { poolHandlers } from './pools.ts'
+import { routeHandlers } from './routes.ts'
+import { serviceHandlers } from './service.ts'
+
+type Params<Path extends string> = Path extends `${string}/:${infer Name}/${infer Rest}`
+  ? { readonly [Key in Name | keyof Params<`/${Rest}`>]: string }
+  : Path extends `${string}/:${infer Name}`
+    ? { readonly [Key in Name]: string }
+    : object
+
+type Part<Id extends EndpointId, Key extends 'query' | 'body' | 'answer'> = Endpoints[Id] extends {
+  readonly [K in Key]: infer Schema extends z.ZodType
+}
+  ? z.output<Schema>
+  : undefined
+
+export interface Call<Id extends EndpointId> {
+  readonly params: Params<Endpoints[Id]['path']>
+  readonly query: Part<Id, 'query'>
+  readonly body: Part<Id, 'body'>
+  readonly by: Principal
+  /** Goes to the ledger with every change, for the audit record. */
+  readonly asked: Asked
+}
+
+type Outcome<Id extends EndpointId> = Endpoints[Id] extends { readonly raw: string }
+  ? FastifyReply | Refusal
+  : Part<Id, 'answer'> | Refusal
+
+export type Handlers = {
+  readonly [Id in EndpointId]: (call: Call<Id>, reply: FastifyReply) => Outcome<Id> | Promise<Outcome<Id>>
+}
+
+/** The handlers of the endpoints of `Table`. */
+export type HandlersOf<Table> = Pick<Handlers, keyof Table & EndpointId>
+
+export interface HandlerOptions extends AdminOptions {
+  readonly streams: EventStreams
+  readonly openapi: () => object
+  /** Ms since 1970, of the replica. */
+  readonly now: () => number
+}
+
+export function createHandlers(options: HandlerOptions): Handlers {
+  return {
+    ...serviceHandlers(options),
+    ...gatewayHandlers(options),
+    ...poolHandlers(options),
+    ...routeHandlers(options),
+    ...eventHandlers(options),
+  }
+}
