@@ -73,9 +73,10 @@ export function explain(
   }
 }
 
-function countersOf({ world }: Snapshot, { name, passive }: Pool, gateway: string): Why['counters'] {
+function countersOf({ world, pools }: Snapshot, { name, passive }: Pool, gateway: string): Why['counters'] {
   const known = gatewayOf(world, gateway)
-  const upstreams = known === undefined ? [] : upstreamsOf(world, name, known)
+  const port = own(pools, name)?.port
+  const upstreams = known === undefined ? [] : upstreamsOf(world, name, known, port)
   return upstreams.map(({ key, address, port }) => {
     const record = own(world.sight.passive, key)
     const fails = record !== undefined && 'fails' in record ? Object.entries(record.fails) : []

@@ -4,10 +4,10 @@
  */
 import type { Documents, Event, FactDraft } from './events.ts'
 import { holdsOf } from './holds.ts'
-import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
+import { gatewayOf, NO_POOL } from './member.ts'
 import type { Beat, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
-import { onOutcome, onPassive, onTick, type PassiveChange, put, targetOf } from './passive.ts'
+import { onOutcome, onPassive, onTick, type PassiveChange, put, targetOf, upstreamOf } from './passive.ts'
 import { buildSnapshot } from './snapshot.ts'
 import { hear, tell } from './told.ts'
 
@@ -181,32 +181,26 @@ function poolsOf({ pools }: Definitions, gateway: string): ReadonlySet<string> {
 /** What is remembered of upstreams, pools, gateways and host names that are no longer there is let go. */
 function forgetStrangers(world: World): World {
   const { gateways, pools } = world.definitions.value
-  const keys = new Set(
-    pools.flatMap(({ name, members }) =>
-      gateways
-        .filter(gateway => members.some(member => member.gateway === gateway.name))
-        .flatMap(gateway => upstreamsOf(world, name, gateway).map(({ key }) => key)),
-    ),
-  )
+  const isKnown = (key: string) => upstreamOf(world, key) !== undefined
   const poolNames = new Set(pools.map(({ name }) => name))
   const gatewayNames = new Set(gateways.map(({ name }) => name))
   const hosts = new Set(gateways.map(({ address }) => address))
   const { passive, failing, told, beats, addresses } = world.sight
   const sight: Sight = {
     ...world.sight,
-    passive: only(passive, keys),
+    passive: only(passive, isKnown),
     failing: Object.fromEntries(
-      Object.entries(failing).filter(([name, { upstream }]) => poolNames.has(name) && keys.has(upstream)),
+      Object.entries(failing).filter(([name, { upstream }]) => poolNames.has(name) && isKnown(upstream)),
     ),
-    told: only(told, poolNames),
-    beats: only(beats, gatewayNames),
-    addresses: only(addresses, hosts),
+    told: only(told, name => poolNames.has(name)),
+    beats: only(beats, name => gatewayNames.has(name)),
+    addresses: only(addresses, host => hosts.has(host)),
   }
   return { ...world, sight }
 }
 
-function only<T>(record: Readonly<Record<string, T>>, keys: ReadonlySet<string>): Readonly<Record<string, T>> {
-  return Object.fromEntries(Object.entries(record).filter(([key]) => keys.has(key)))
+function only<T>(record: Readonly<Record<string, T>>, stays: (key: string) => boolean): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(record).filter(([key]) => stays(key)))
 }
 
 function withSight(snapshot: Snapshot, sight: Sight): Snapshot {

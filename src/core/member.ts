@@ -4,7 +4,17 @@
  */
 import { recordOf } from './evaluate.ts'
 import { heldBy } from './holds.ts'
-import type { Gateway, Member, MemberState, MemberView, PassiveRecord, Pool, Upstream, World } from './nouns.ts'
+import type {
+  Gateway,
+  GatewayPort,
+  Member,
+  MemberState,
+  MemberView,
+  PassiveRecord,
+  Pool,
+  Upstream,
+  World,
+} from './nouns.ts'
 import { own } from './own.ts'
 
 /** The name of no pool: of the upstreams of gateways that are pinned without being in one. */
@@ -20,10 +30,16 @@ interface Verdict {
   readonly back_at: number | null
 }
 
-/** A member of `pool` as this replica sees it now; `priority` is its place in order, 1 first. */
-export function viewMember(world: World, pool: Judging, member: Member, priority: number): MemberView {
+/** A member of `pool` as this replica sees it now on `port`; `priority` is its place in order, 1 first. */
+export function viewMember(
+  world: World,
+  pool: Judging,
+  member: Member,
+  priority: number,
+  port: GatewayPort | null = null,
+): MemberView {
   const gateway = gatewayOf(world, member.gateway)
-  const all = gateway === undefined ? [] : upstreamsOf(world, pool.name, gateway)
+  const all = gateway === undefined ? [] : upstreamsOf(world, pool.name, gateway, port)
   const verdict = gateway === undefined || !gateway.enabled ? off('disabled') : judge(world, gateway, pool, all)
   const balancing = pool.mode === 'load_balancing'
   return {
@@ -36,16 +52,21 @@ export function viewMember(world: World, pool: Judging, member: Member, priority
   }
 }
 
-/** Every address of a gateway that is known, as upstreams of `pool`. */
-export function upstreamsOf(world: World, pool: string, gateway: Gateway): readonly Upstream[] {
+/** Every address of a gateway that is known, as upstreams of `pool` on `port`; null: on the port of its HTTP. */
+export function upstreamsOf(
+  world: World,
+  pool: string,
+  gateway: Gateway,
+  port: GatewayPort | null = null,
+): readonly Upstream[] {
   const addresses = isLiteral(gateway.address) ? [gateway.address] : (own(world.sight.addresses, gateway.address) ?? [])
-  const port = gateway.http_port
+  const at = port ?? gateway.http_port
   return addresses.map(address => ({
-    key: `${pool}/${gateway.name}/${address.includes(':') ? `[${address}]` : address}:${port}`,
+    key: `${pool}/${gateway.name}/${address.includes(':') ? `[${address}]` : address}:${at}`,
     pool,
     gateway: gateway.name,
     address,
-    port,
+    port: Number.parseInt(`${at}`, 10),
   }))
 }
 

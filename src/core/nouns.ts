@@ -189,9 +189,12 @@ export interface World {
   readonly sight: Sight
 }
 
+/** The port of its gateways that a route of another protocol than HTTP goes to: `3389`, or `53/udp`. */
+export type GatewayPort = `${number}` | `${number}/udp`
+
 /** What is dialled, tried and counted. Never identified by its address alone: two pools may judge one address differently. */
 export interface Upstream {
-  /** `pool/gateway/address:port`. */
+  /** `pool/gateway/address:port`, with `/udp` behind it where that is meant. */
   readonly key: string
   readonly pool: string
   readonly gateway: string
@@ -233,6 +236,8 @@ export type Serving =
 export interface PoolView {
   readonly name: string
   readonly enabled: boolean
+  /** The port of the gateways by which it is judged; null: their HTTP. */
+  readonly port: GatewayPort | null
   readonly members: readonly MemberView[]
   readonly serving: Serving
   readonly health: 'green' | 'yellow' | 'red'
@@ -273,5 +278,7 @@ export interface PinnedView {
 export interface Snapshot {
   readonly world: World
   readonly pools: Readonly<Record<string, PoolView>>
+  /** `NAME@PORT`: the pool as the routes of other protocols find it on that port of its gateways. */
+  readonly ports: Readonly<Record<string, PoolView>>
   readonly pinned: Readonly<Record<string, PinnedView>>
 }

@@ -3,8 +3,10 @@
  */
 import { type PassiveEvent, type PassiveRules, type PassiveStep, passiveDue, passiveStep } from './ejection.ts'
 import type { Event, FactDraft, Target } from './events.ts'
-import type { Failing, PassiveRecord, Pool, Sight, Snapshot, World } from './nouns.ts'
+import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
+import type { Failing, GatewayPort, PassiveRecord, Pool, PoolView, Sight, Snapshot, Upstream, World } from './nouns.ts'
 import { own } from './own.ts'
+import { portOf } from './plan.ts'
 
 /** Ms in which a last member has to answer without failing again until its pool is no longer failing. */
 const FAILING_FOR = 10_000
@@ -42,7 +44,9 @@ export function onPassive(snapshot: Snapshot, upstream: Target, event: PassiveEv
     change,
     reason,
   } = passiveStep(record, event, rulesOf(pool), () => mayEject(snapshot, pool, upstream))
-  const failing = failingAfter(wasFailing, upstream.key, event, change, next)
+  // On a port by which its pool is not judged, a last member may fail for as long as it likes.
+  const judged = viewsWith(snapshot, upstream).some(view => view === own(snapshot.pools, pool.name))
+  const failing = judged ? failingAfter(wasFailing, upstream.key, event, change, next) : wasFailing
   if (next === record && failing === wasFailing) return null
   const told = change === 'ejected' || change === 'returned'
   return {
@@ -105,6 +109,40 @@ export function targetOf(key: string): Target {
   return { key, pool, gateway }
 }
 
+/** The upstream with that key, or undefined when definitions and names know it no more. */
+export function upstreamOf(world: World, key: string): Upstream | undefined {
+  const { pool, gateway: name } = targetOf(key)
+  const gateway = gatewayOf(world, name)
+  if (gateway === undefined || !isUnder(world, pool, name)) return undefined
+  const named = (one: Upstream) => one.key === key
+  const http = upstreamsOf(world, pool, gateway).find(named)
+  if (http !== undefined) return http
+  const port = portIn(key)
+  const isUsed = world.definitions.value.routes.some(route => portOf(route) === port)
+  return isUsed ? upstreamsOf(world, pool, gateway, port).find(named) : undefined
+}
+
+function portIn(key: string): GatewayPort {
+  return key.slice(key.lastIndexOf(':') + 1) as GatewayPort
+}
+
+/** Is the gateway one of the pool, or pinned where it is in none? */
+function isUnder(world: World, pool: string, name: string): boolean {
+  if (pool !== NO_POOL) return poolOf(world, pool)?.members.some(({ gateway }) => gateway === name) === true
+  return world.definitions.value.routes.some(({ target }) => 'gateway' in target && target.gateway === name)
+}
+
+/** The views of its pool in which an upstream stands: as what its HTTP is, and as what is on its port. */
+function viewsWith({ world, pools, ports }: Snapshot, { key, pool, gateway: name }: Target): readonly PoolView[] {
+  const view = own(pools, pool)
+  const onPort = own(ports, `${pool}@${portIn(key)}`)
+  const gateway = gatewayOf(world, name)
+  const views = onPort === undefined ? [] : [onPort]
+  if (view === undefined || view === onPort || gateway === undefined) return views
+  const stands = upstreamsOf(world, pool, gateway, view.port).some(one => one.key === key)
+  return stands ? [view, ...views] : views
+}
+
 /** `record` with `value` under `key`, or without the key when the value is undefined; the same object when that changes nothing. */
 export function put<T>(
   record: Readonly<Record<string, T>>,
@@ -129,11 +167,14 @@ function rulesOf({ passive, mode, failback_cooldown }: Pool): PassiveRules {
   return { ...passive, cooldown: mode === 'failover' ? failback_cooldown : null }
 }
 
-/** The last member that could serve stays, and in load_balancing at most a share of the members (rounded up) is out at once. */
+/** Nowhere may it be the one that has to stay. */
 function mayEject(snapshot: Snapshot, pool: Pool, upstream: Target): boolean {
-  const view = own(snapshot.pools, pool.name)
-  if (view === undefined) return false
-  const { passive } = snapshot.world.sight
+  const views = viewsWith(snapshot, upstream)
+  return views.length > 0 && views.every(view => mayLeave(view, snapshot.world.sight, pool, upstream))
+}
+
+/** The last member that could serve stays, and in load_balancing at most a share of the members (rounded up) is out at once. */
+function mayLeave(view: PoolView, { passive }: Sight, pool: Pool, upstream: Target): boolean {
   const member = view.members.find(({ gateway }) => gateway === upstream.gateway)
   if (member?.upstreams.some(({ key }) => key !== upstream.key && !isOut(own(passive, key)))) return true
   const others = view.members.filter(({ gateway }) => gateway !== upstream.gateway)

@@ -3,17 +3,27 @@
  * changes; nothing rewrites a route.
  */
 import { NO_POOL } from './member.ts'
-import type { Choice, MemberView, PinnedView, Plan, Pool, Route, Serving, World } from './nouns.ts'
+import type { Choice, GatewayPort, MemberView, PinnedView, Plan, Pool, Route, Serving, World } from './nouns.ts'
 
 /**
- * The plan that a route asks for: `pool:NAME`, `gateway:NAME`, or `only:NAME` for a pinned route that must not move. '' for a route
- * that answers by itself and asks for none.
+ * The plan that a route asks for: `pool:NAME`, `gateway:NAME`, or `only:NAME` for a pinned route that must not move; `@PORT` behind it
+ * for every protocol but HTTP. '' for a route that answers by itself and asks for none.
  */
-export function targetKey({ target, failover, backend }: Route): string {
+export function targetKey(route: Route): string {
+  const { target, failover, backend } = route
   if ('redirect' in target || 'respond' in target) return ''
-  if ('pool' in target) return `pool:${target.pool}`
+  const port = portOf(route)
+  const at = port === null ? '' : `@${port}`
+  if ('pool' in target) return `pool:${target.pool}${at}`
   const stays = failover === 'never' || (failover === 'auto' && isLoopback(backend))
-  return `${stays ? 'only' : 'gateway'}:${target.gateway}`
+  return `${stays ? 'only' : 'gateway'}:${target.gateway}${at}`
+}
+
+/** The port of its gateways that a route goes to; null: that of their HTTP. */
+export function portOf({ protocol, gateway_port }: Route): GatewayPort | null {
+  // The configuration has refused other protocols' routes without a port.
+  if (protocol === 'http' || gateway_port === undefined) return null
+  return protocol === 'udp' ? `${gateway_port}/udp` : `${gateway_port}`
 }
 
 /** A backend on the gateway itself: another gateway would reach another machine under the same address. */

@@ -3,17 +3,25 @@
  * did not touch keep their very objects.
  */
 import { NO_POOL, viewMember } from './member.ts'
-import type { PinnedView, Pool, PoolView, Route, Snapshot, World } from './nouns.ts'
+import type { GatewayPort, PinnedView, Pool, PoolView, Route, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
-import { homeOrder, planPinned, planPool, targetKey } from './plan.ts'
+import { homeOrder, planPinned, planPool, portOf, targetKey } from './plan.ts'
 
 /** `previous` with the world `world`; `touched` pools (or all, when definitions changed) are computed anew, and pins that lean on them. */
 export function buildSnapshot(world: World, previous: Snapshot | null, touched: ReadonlySet<string> | 'all'): Snapshot {
   const { definitions } = world
+  const wanted = portsOf(world)
   const pools: Record<string, PoolView> = {}
+  const ports: Record<string, PoolView> = {}
   for (const pool of definitions.value.pools) {
-    const kept = previous && touched !== 'all' && !touched.has(pool.name) ? own(previous.pools, pool.name) : undefined
-    pools[pool.name] = kept ?? viewPool(world, pool)
+    const kept = previous && touched !== 'all' && !touched.has(pool.name) ? previous : null
+    const { judged, all } = wanted.get(pool.name) ?? NO_ROUTES
+    const view = (kept && own(kept.pools, pool.name)) ?? viewPool(world, pool, judged, true)
+    pools[pool.name] = view
+    for (const port of all) {
+      const key = `${pool.name}@${port}`
+      ports[key] = (kept && own(kept.ports, key)) ?? (port === judged ? view : viewPool(world, pool, port, false))
+    }
   }
   const pinned: Record<string, PinnedView> = {}
   for (const route of definitions.value.routes) {
@@ -25,24 +33,83 @@ export function buildSnapshot(world: World, previous: Snapshot | null, touched: 
       previous && touched !== 'all' && !homes.some(({ name }) => touched.has(name)) && homes.length > 0
         ? own(previous.pinned, key)
         : undefined
-    pinned[key] = kept ?? viewPinned(world, pools, target.gateway, homes, key.startsWith('only:'))
+    const port = portOf(route)
+    const views = homes.flatMap(({ name }) => (port === null ? own(pools, name) : own(ports, `${name}@${port}`)) ?? [])
+    const fitting = views.filter(view => view.port === port)
+    pinned[key] = kept ?? viewPinned(world, fitting, target.gateway, port, key.startsWith('only:'))
   }
-  return { world, pools, pinned }
+  return { world, pools, ports, pinned }
+}
+
+/** The plan behind a key of `targetKey` and who serves it; undefined when no route asks for it any more. */
+export function viewAt({ pools, ports, pinned }: Snapshot, target: string): PoolView | PinnedView | undefined {
+  if (!target.startsWith('pool:')) return own(pinned, target)
+  const name = target.slice('pool:'.length)
+  if (name.includes('@')) return own(ports, name)
+  const view = own(pools, name)
+  // A request that outlives the last HTTP route of its pool must not be sent to a port of another protocol.
+  return view?.port === null ? view : undefined
 }
 
 /** Where a route goes and who serves it; undefined for one that answers by itself. */
-export function viewOf({ pools, pinned }: Snapshot, route: Route): PoolView | PinnedView | undefined {
-  return 'pool' in route.target ? own(pools, route.target.pool) : own(pinned, targetKey(route))
+export function viewOf(snapshot: Snapshot, route: Route): PoolView | PinnedView | undefined {
+  const { pools } = snapshot
+  // One that is not enabled counts for nobody's view.
+  return viewAt(snapshot, targetKey(route)) ?? ('pool' in route.target ? own(pools, route.target.pool) : undefined)
 }
 
-function viewPool(world: World, pool: Pool): PoolView {
-  const members = pool.members.map((member, i) => viewMember(world, pool, member, i + 1))
+interface Ports {
+  /** The port by which the pool is judged: what is told of it, its health and its members' states. */
+  judged: GatewayPort | null
+  readonly all: Set<GatewayPort>
+}
+
+const NO_ROUTES: Ports = { judged: null, all: new Set() }
+
+/**
+ * The ports on which the routes of other protocols need each pool. A pool is judged by the HTTP of its gateways, as long as an HTTP route
+ * leans on it or no route at all; else by the port of the first of its routes.
+ */
+function portsOf({ definitions }: World): ReadonlyMap<string, Ports> {
+  const { pools, routes } = definitions.value
+  const found = new Map<string, Ports>()
+  const others = routes.filter(route => portOf(route) !== null)
+  if (others.length === 0) return found
+  for (const route of others) {
+    const port = portOf(route) as GatewayPort
+    for (const name of poolsUnder(route, pools)) {
+      const ports = found.get(name) ?? { judged: null, all: new Set() }
+      if (route.enabled) ports.judged ??= port
+      ports.all.add(port)
+      found.set(name, ports)
+    }
+  }
+  for (const route of routes) {
+    if (!route.enabled || portOf(route) !== null) continue
+    for (const name of poolsUnder(route, pools)) {
+      const ports = found.get(name)
+      if (ports) ports.judged = null
+    }
+  }
+  return found
+}
+
+/** The pools that a route leans on. */
+function poolsUnder({ target }: Route, pools: readonly Pool[]): readonly string[] {
+  if ('pool' in target) return [target.pool]
+  if (!('gateway' in target)) return []
+  return pools.filter(({ members }) => members.some(one => one.gateway === target.gateway)).map(({ name }) => name)
+}
+
+function viewPool(world: World, pool: Pool, port: GatewayPort | null, judged: boolean): PoolView {
+  const members = pool.members.map((member, i) => viewMember(world, pool, member, i + 1, port))
   const counted = members.filter(({ state }) => state !== 'disabled')
   const healthy = counted.filter(({ ready, upstreams }) => ready && upstreams.length > 0).length
-  const failing = own(world.sight.failing, pool.name) ?? null
+  const failing = (judged && own(world.sight.failing, pool.name)) || null
   return {
     name: pool.name,
     enabled: pool.enabled,
+    port,
     members,
     ...planPool(pool, members),
     health: healthy === 0 || failing ? 'red' : healthy === counted.length ? 'green' : 'yellow',
@@ -53,14 +120,14 @@ function viewPool(world: World, pool: Pool): PoolView {
 
 function viewPinned(
   world: World,
-  pools: Readonly<Record<string, PoolView>>,
+  homes: readonly PoolView[],
   gateway: string,
-  homes: readonly Pool[],
+  port: GatewayPort | null,
   alone: boolean,
 ): PinnedView {
-  const views = homes.flatMap(({ name }) => own(pools, name) ?? [])
-  if (views.length > 0) return planPinned(gateway, views, alone)
+  if (homes.length > 0) return planPinned(gateway, homes, alone)
   // In no pool there is no cooldown to sit out and nobody to move to.
-  const member = viewMember(world, { name: NO_POOL, mode: 'failover', failback_cooldown: 0 }, { gateway, weight: 1 }, 1)
+  const pool = { name: NO_POOL, mode: 'failover', failback_cooldown: 0 } as const
+  const member = viewMember(world, pool, { gateway, weight: 1 }, 1, port)
   return planPinned(gateway, [{ name: NO_POOL, members: [member] }], alone)
 }

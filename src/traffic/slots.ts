@@ -2,10 +2,11 @@
  * What traffic keeps of each upstream between requests: its load, and what a protocol holds open to it. Keyed by upstream, so that a
  * change of definitions keeps them; dropped when the snapshot no longer knows them.
  */
-import { gatewayOf, NO_POOL, upstreamsOf } from '../core/member.ts'
 import type { Choice, Plan, Snapshot, Upstream } from '../core/nouns.ts'
+import { upstreamOf } from '../core/passive.ts'
 import { policyOf } from '../core/policies/policies.ts'
 import type { Candidate, Load, Policy } from '../core/policies/policy.ts'
+import { viewAt } from '../core/snapshot.ts'
 import { RetryBudget } from './budget.ts'
 
 /** One upstream. `held` is the business of the protocol that dials it: its idle connections. */
@@ -63,7 +64,7 @@ export class Slots {
   picker(snapshot: Snapshot, target: string): Picker | undefined {
     const known = this.#pickers.get(target)
     if (known?.seen === snapshot) return known
-    const plan = planOf(snapshot, target)
+    const plan = viewAt(snapshot, target)?.plan
     if (known !== undefined && known.plan === plan) {
       known.seen = snapshot
       return known
@@ -72,13 +73,15 @@ export class Slots {
       this.#pickers.delete(target)
       return undefined
     }
-    const members = plan.choices.map(choice => this.#member(choice))
+    const at = target.indexOf('@')
+    const port = at < 0 ? '' : target.slice(at)
+    const members = plan.choices.map(choice => this.#member(choice, port))
     const picker: Picker = {
       plan,
       seen: snapshot,
       members,
       choices: policyOf(plan.policy)(members, this.#random),
-      emergency: plan.emergency.map(choice => this.#member(choice)),
+      emergency: plan.emergency.map(choice => this.#member(choice, port)),
       budget: this.#budget(plan.pool ?? target),
     }
     this.#pickers.set(target, picker)
@@ -93,10 +96,11 @@ export class Slots {
   /** To be called once a second: fills the budgets and lets go of what `snapshot` no longer knows and nothing uses. */
   second(snapshot: Snapshot): void {
     for (const budget of this.#budgets.values()) budget.second()
-    for (const [target, { plan }] of this.#pickers) if (planOf(snapshot, target) !== plan) this.#pickers.delete(target)
-    const known = knownKeys(snapshot)
+    for (const [target, { plan }] of this.#pickers)
+      if (viewAt(snapshot, target)?.plan !== plan) this.#pickers.delete(target)
     for (const [key, slot] of this.#slots) {
-      if (known.has(key) || slot.load.inFlight > 0) continue
+      // One that is out of rotation for a while keeps what was counted of it.
+      if (slot.load.inFlight > 0 || upstreamOf(snapshot.world, key) !== undefined) continue
       slot.held.release()
       this.#slots.delete(key)
     }
@@ -105,7 +109,7 @@ export class Slots {
         this.#members.delete(key)
     }
     for (const name of this.#budgets.keys()) {
-      if (!Object.hasOwn(snapshot.pools, name) && planOf(snapshot, name) === undefined) this.#budgets.delete(name)
+      if (!Object.hasOwn(snapshot.pools, name) && viewAt(snapshot, name) === undefined) this.#budgets.delete(name)
     }
   }
 
@@ -114,8 +118,9 @@ export class Slots {
     for (const slot of this.#slots.values()) slot.held.release()
   }
 
-  #member(choice: Choice): MemberSlot {
-    const key = `${choice.pool}/${choice.gateway}`
+  /** On another port a member is another one: loads of different protocols are not compared. */
+  #member(choice: Choice, port: string): MemberSlot {
+    const key = `${choice.pool}/${choice.gateway}${port}`
     let member = this.#members.get(key)
     if (member === undefined) {
       const { pool, gateway: name, weight } = choice
@@ -159,25 +164,4 @@ export class Slots {
 
 function freshLoad(): Load {
   return { inFlight: 0, turn: 0 }
-}
-
-/** The plan that a target key names. */
-export function planOf({ pools, pinned }: Snapshot, target: string): Plan | undefined {
-  if (target.startsWith('pool:')) {
-    const name = target.slice('pool:'.length)
-    return Object.hasOwn(pools, name) ? pools[name]?.plan : undefined
-  }
-  return Object.hasOwn(pinned, target) ? pinned[target]?.plan : undefined
-}
-
-/** Every upstream that definitions and names allow, in rotation or not: one that is out for a while keeps what was counted of it. */
-function knownKeys({ world, pinned }: Snapshot): ReadonlySet<string> {
-  const keys = new Set<string>()
-  const add = (pool: string, name: string) => {
-    const gateway = gatewayOf(world, name)
-    if (gateway !== undefined) for (const { key } of upstreamsOf(world, pool, gateway)) keys.add(key)
-  }
-  for (const { name, members } of world.definitions.value.pools) for (const { gateway } of members) add(name, gateway)
-  for (const { gateway } of Object.values(pinned)) add(NO_POOL, gateway)
-  return keys
 }

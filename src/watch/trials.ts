@@ -3,9 +3,8 @@
  */
 import { connect } from 'node:net'
 import type { Clock } from '../clock.ts'
-import { gatewayOf, upstreamsOf } from '../core/member.ts'
 import type { Upstream } from '../core/nouns.ts'
-import { passiveAgenda, targetOf } from '../core/passive.ts'
+import { passiveAgenda, targetOf, upstreamOf } from '../core/passive.ts'
 import type { State } from '../state.ts'
 
 /** Ms that a trial may take to connect. */
@@ -46,7 +45,7 @@ export function watchTrials({ state, clock, now }: TrialOptions): Disposable {
   }
 
   const attempt = async (key: string) => {
-    const upstream = find(state, key)
+    const upstream = upstreamOf(state.snapshot.world, key)
     const abort = new AbortController()
     running.set(key, abort)
     // An address that is gone cannot be tried; it counts as failed until definitions or names drop the record.
@@ -70,12 +69,6 @@ export function watchTrials({ state, clock, now }: TrialOptions): Disposable {
       for (const abort of running.values()) abort.abort()
     },
   }
-}
-
-function find({ snapshot: { world } }: State, key: string): Upstream | undefined {
-  const { pool, gateway: name } = targetOf(key)
-  const gateway = gatewayOf(world, name)
-  return gateway && upstreamsOf(world, pool, gateway).find(upstream => upstream.key === key)
 }
 
 /** Does a TCP connection to the upstream come about in time? */
