@@ -3,6 +3,7 @@ import { definitions } from '../../src/config/definitions.ts'
 import { advance, begin } from '../../src/core/advance.ts'
 import type { Event } from '../../src/core/events.ts'
 import type { GatewayRecord, Snapshot } from '../../src/core/nouns.ts'
+import { EMPTY } from '../../src/core/store.ts'
 import { createState } from '../../src/state.ts'
 import { measure } from './measure.ts'
 
@@ -23,7 +24,7 @@ function start(size: number): Snapshot {
   const up: GatewayRecord = { state: 'up', since: AT }
   return begin({
     definitions: { revision: 1, value: definitions.parse({ gateways, pools, routes }) },
-    holds: { revision: 0, value: { gateways: {} } },
+    holds: { revision: 0, value: EMPTY.holds },
     access: { revision: 0, value: { tokens: [] } },
     liveness: { revision: 1, value: { gateways: Object.fromEntries(gateways.map(({ name }) => [name, up])) } },
     sight: { observing_since: AT, beats: {}, passive: {}, failing: {}, addresses: {}, told: {} },

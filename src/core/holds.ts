@@ -84,7 +84,7 @@ function sameKey(a: Hold, b: Hold): boolean {
 
 function withHolds(holds: Holds, gateway: string, next: readonly Hold[]): Holds {
   const { [gateway]: _, ...others } = holds.gateways
-  return { gateways: next.length > 0 ? { ...others, [gateway]: next } : others }
+  return { ...holds, gateways: next.length > 0 ? { ...others, [gateway]: next } : others }
 }
 
 function fact(kind: 'member_held' | 'member_released', gateway: string, hold: Hold, at: number): FactDraft {

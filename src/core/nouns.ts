@@ -53,8 +53,23 @@ export interface Hold {
   readonly note?: string
 }
 
+/** An operator's wish about who serves a failover pool; what follows from it is in `failover.ts`. */
+export type Failover =
+  /** `to` outranks everybody before it in order, while it is ready. */
+  | { readonly kind: 'over'; readonly to: string; readonly by: string; readonly since: number }
+  /** Back to the first in order: a cooldown that it had begun by `since` counts as over. By `until` it would be. */
+  | {
+      readonly kind: 'back'
+      readonly to: string
+      readonly by: string
+      readonly since: number
+      readonly until: number
+    }
+
 export interface Holds {
   readonly gateways: Readonly<Record<string, readonly Hold[]>>
+  /** By pool. */
+  readonly failovers: Readonly<Record<string, Failover>>
 }
 
 /** What a token may: `gateway` beats and nothing else. */

@@ -97,7 +97,7 @@ export const EMPTY: Values = {
     routes: [],
     settings: { gateway_down_threshold: 90_000, address_ranges: [] },
   },
-  holds: { gateways: {} },
+  holds: { gateways: {}, failovers: {} },
   liveness: { gateways: {} },
   access: { tokens: [] },
 }

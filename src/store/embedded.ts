@@ -77,7 +77,8 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const readDocument = <K extends keyof Values>(name: K): Versioned<Values[K]> => {
     const row = selectDocument.get(name)
     if (row === undefined) return { revision: 0, value: EMPTY[name] }
-    return { revision: Number(row.revision), value: JSON.parse(String(row.value)) }
+    // A part that this version added is not there yet.
+    return { revision: Number(row.revision), value: { ...EMPTY[name], ...JSON.parse(String(row.value)) } }
   }
 
   const readDocuments = (): Documents => ({

@@ -1,9 +1,10 @@
 import { test } from 'tap'
 import { expire, type HoldsMoved, heldBy, hold, holdsOf, nextExpiry, release } from '../../src/core/holds.ts'
 import type { Beats, Hold } from '../../src/core/nouns.ts'
+import { EMPTY } from '../../src/core/store.ts'
 import { drained } from '../support/world.ts'
 
-const none: HoldsMoved = { holds: { gateways: {} }, facts: [] }
+const none: HoldsMoved = { holds: EMPTY.holds, facts: [] }
 const of = (instance: string, more: Partial<Hold> = {}): Hold => ({
   reason: 'shutdown',
   holder: instance,
@@ -43,7 +44,7 @@ test('holds are kept apart by reason, holder and instance', t => {
     release(lifted, 'home', () => false, 3),
     lifted,
   )
-  t.strictSame(release(lifted, 'home', () => true, 3).holds, { gateways: {} }, 'nothing is left behind')
+  t.strictSame(release(lifted, 'home', () => true, 3).holds, EMPTY.holds, 'nothing is left behind')
   t.end()
 })
 

@@ -90,7 +90,7 @@ test('a pinned gateway that is in no pool is seen to go down, to be held and to 
   const before = fresh()
   t.match(before.pinned['gateway:lone']?.serving, { kind: 'first' })
   t.match(become(before, { lone: down }).pinned['gateway:lone']?.serving, { kind: 'nobody' })
-  const held = { holds: { revision: 2, value: { gateways: { lone: [drained] } } } }
+  const held = { holds: { revision: 2, value: { gateways: { lone: [drained] }, failovers: {} } } }
   const drainedNow = step(before, { kind: 'committed', documents: held, facts: [], at: START })
   t.match(drainedNow.pinned['gateway:lone']?.serving, { kind: 'nobody' })
   const named = define({

@@ -25,6 +25,7 @@ function replica(definitions: Definitions, known: Known = {}) {
   let snapshot = begin(worldOf(definitions, known))
   let records = known.records ?? {}
   let holds = known.holds ?? {}
+  const failovers = known.failovers ?? {}
   const apply = (event: Event): readonly FactDraft[] => {
     const step = advance(snapshot, event)
     snapshot = step?.snapshot ?? snapshot
@@ -43,7 +44,7 @@ function replica(definitions: Definitions, known: Known = {}) {
     },
     hold: (changed: Record<string, readonly Hold[]>) => {
       holds = { ...holds, ...changed }
-      return commit({ holds: { revision: 2, value: { gateways: holds } } })
+      return commit({ holds: { revision: 2, value: { gateways: holds, failovers } } })
     },
     define: (value: Definitions) => commit({ definitions: { revision: 2, value } }),
     resolve: (host: string, ...addresses: string[]) =>

@@ -11,6 +11,7 @@ export const definitions = (n: number): Definitions => ({
 })
 export const holds = (n: number): Holds => ({
   gateways: { home: [{ reason: 'drain', holder: 'ops', since: n, note: 'a "new" disk\n\u2028 \0 🐿' }] },
+  failovers: { main: { kind: 'over', to: 'nas', by: 'ops', since: n } },
 })
 export const liveness = (n: number): Liveness => ({ gateways: { home: { state: 'up', since: n } } })
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { definitions } from '../../src/config/definitions.ts'
-import type { Definitions, GatewayRecord, Hold, Sight, World } from '../../src/core/nouns.ts'
+import type { Definitions, Failover, GatewayRecord, Hold, Sight, World } from '../../src/core/nouns.ts'
 
 /** A moment at which tests begin, ms since 1970. */
 export const START = 1_700_000_000_000
@@ -13,14 +13,18 @@ export function define(written: z.input<typeof definitions>): Definitions {
 export interface Known {
   readonly records?: Readonly<Record<string, GatewayRecord>>
   readonly holds?: Readonly<Record<string, readonly Hold[]>>
+  readonly failovers?: Readonly<Record<string, Failover>>
   readonly sight?: Partial<Sight>
 }
 
 /** What a replica that has just started knows, and what is said of it. */
-export function worldOf(value: Definitions, { records = {}, holds = {}, sight = {} }: Known = {}): World {
+export function worldOf(
+  value: Definitions,
+  { records = {}, holds = {}, failovers = {}, sight = {} }: Known = {},
+): World {
   return {
     definitions: { revision: 1, value },
-    holds: { revision: 1, value: { gateways: holds } },
+    holds: { revision: 1, value: { gateways: holds, failovers } },
     liveness: { revision: 1, value: { gateways: records } },
     access: { revision: 1, value: { tokens: [] } },
     sight: { observing_since: START, beats: {}, passive: {}, failing: {}, addresses: {}, told: {}, ...sight },
