@@ -28,7 +28,7 @@ const transform: SwaggerTransform = ({ url, route }) => {
   return { url, schema: isMain ? operation(id, endpoints[id]) : { hide: true } }
 }
 
-function operation(id: EndpointId, { path, role, summary, query, body, answer, raw }: Endpoint) {
+function operation(id: EndpointId, { path, role, summary, query, body, answer, creates, raw }: Endpoint) {
   const parameters = [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => [name, { type: 'string' }] as const)
   const media = raw ?? 'application/json'
   return {
@@ -48,10 +48,14 @@ function operation(id: EndpointId, { path, role, summary, query, body, answer, r
     ...(query === undefined ? {} : { querystring: taken(query) }),
     ...(body === undefined ? {} : { body: taken(body) }),
     response: {
-      200: {
-        description: 'Done',
-        content: { [media]: { schema: answer === undefined ? { type: 'string' } : given(answer) } },
-      },
+      ...(answer === undefined && raw === undefined
+        ? { 204: { description: 'Done', type: 'null' } }
+        : {
+            [creates ? 201 : 200]: {
+              description: creates ? 'Made; Location says where it is' : 'Done',
+              content: { [media]: { schema: answer === undefined ? { type: 'string' } : given(answer) } },
+            },
+          }),
       default: { description: 'Refused, or failed', content: { [PROBLEM_JSON]: { schema: given(problem) } } },
     },
   }

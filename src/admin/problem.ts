@@ -30,7 +30,7 @@ export function refusalOf({ code, message }: FastifyError): Refusal | null {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return refuse('unsupported_media_type', 'send the body as application/json')
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return refuse('body_too_large', 'a request body may have 64 KiB')
+      return refuse('body_too_large', 'the request body is larger than it may be here')
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_JSON_BODY':
       return refuse('bad_request', 'the body is not valid JSON')

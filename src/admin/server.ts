@@ -15,6 +15,7 @@ import { isRefusal, type Refusal, refuse } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
 import type { Logger } from '../telemetry/log.ts'
+import { type Answered, entityTag, isAnswered, isKnown, readIfMatch } from './answers.ts'
 import { type Authenticate, authenticator, may, type Principal } from './auth.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointId, endpoints } from './contract/endpoints.ts'
@@ -132,6 +133,12 @@ function createApp(): FastifyInstance {
     },
   })
   app.removeContentTypeParser('text/plain')
+  // RFC 7396 section 4: what a PATCH sends may say what it is.
+  app.addContentTypeParser(
+    'application/merge-patch+json',
+    { parseAs: 'string' },
+    app.getDefaultJsonParser('error', 'error'),
+  )
   app.setSerializerCompiler(serializerCompiler)
   app.setValidatorCompiler<z.ZodType>(({ schema }) => data => {
     const checked = check(schema, data)
@@ -197,7 +204,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 function addEndpoints(app: FastifyInstance, handlers: Handlers): void {
   const taken = new Map<string, string[]>()
   for (const id of Object.keys(endpoints) as EndpointId[]) {
-    const { method, path, query, body, answer, raw }: Endpoint = endpoints[id]
+    const { method, path, query, body, most_body, answer, raw }: Endpoint = endpoints[id]
     const heads = method === 'GET' && raw === undefined
     taken.set(path, [...(taken.get(path) ?? []), method, ...(heads ? ['HEAD'] : [])])
     app.route({
@@ -205,6 +212,7 @@ function addEndpoints(app: FastifyInstance, handlers: Handlers): void {
       url: path,
       config: { endpoint: id },
       exposeHeadRoute: heads,
+      ...(most_body === undefined ? {} : { bodyLimit: most_body }),
       schema: {
         ...(query === undefined ? {} : { querystring: query }),
         ...(body === undefined ? {} : { body }),
@@ -231,7 +239,19 @@ function run(handlers: Handlers, id: EndpointId) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const { params, query, body, principal } = request
     const asked = { action: id, request_id: request.id }
-    const outcome = await handle({ params, query, body, by: principal ?? ANYONE, asked }, reply)
-    return isRefusal(outcome) ? sendProblem(reply, outcome) : outcome
+    const ifMatch = readIfMatch(request.headers['if-match'])
+    if (isRefusal(ifMatch)) return sendProblem(reply, ifMatch)
+    const outcome = await handle({ params, query, body, by: principal ?? ANYONE, asked, ifMatch }, reply)
+    if (isRefusal(outcome)) return sendProblem(reply, outcome)
+    if (outcome === undefined) return reply.code(204).send()
+    return isAnswered(outcome) ? tell(reply, outcome) : outcome
   }
+}
+
+function tell(reply: FastifyReply, { body, stamp, location, complete }: Answered<unknown>): unknown {
+  if (stamp !== undefined) reply.header('etag', entityTag(stamp))
+  if (location !== undefined) reply.code(201).header('location', location)
+  if (complete && stamp !== undefined && isKnown(reply.request.headers['if-none-match'], stamp))
+    return reply.code(304).send()
+  return body === undefined ? reply.code(204).send() : body
 }

@@ -10,6 +10,9 @@ import { own } from './own.ts'
 /** Does it fit together? Made from the same rules that the configuration file has to pass. */
 export type Check = (definitions: Definitions) => Refusal | null
 
+/** The revisions that an object may have for it to be changed; `*`: any; undefined: nobody cares. */
+export type IfMatch = '*' | readonly number[] | undefined
+
 /** The revision that last changed `object` (`pool:NAME` and the like, `settings`): its ETag. */
 export function stampOf({ revision, value }: Versioned<Definitions>, object: string): number {
   return own(value.stamps ?? {}, object) ?? revision

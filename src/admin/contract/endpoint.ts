@@ -10,6 +10,9 @@ export interface Endpoint {
   readonly summary: string
   readonly query?: z.ZodType
   readonly body?: z.ZodType
+  /** Bytes that a body may have, where that is not the usual number. */
+  readonly most_body?: number
+  /** Absent: 204, unless it is `raw`. */
   readonly answer?: z.ZodType
   /** Answers 201 with a Location when it made something. */
   readonly creates?: true

@@ -3,8 +3,10 @@
  */
 import type { FastifyReply } from 'fastify'
 import type { z } from 'zod'
+import type { IfMatch } from '../../core/edits.ts'
 import type { Refusal } from '../../errors.ts'
 import type { Asked } from '../../ledger.ts'
+import type { Answered, Created } from '../answers.ts'
 import type { Principal } from '../auth.ts'
 import type { EndpointId, Endpoints } from '../contract/endpoints.ts'
 import type { AdminOptions } from '../server.ts'
@@ -34,11 +36,16 @@ export interface Call<Id extends EndpointId> {
   readonly by: Principal
   /** Goes to the ledger with every change, for the audit record. */
   readonly asked: Asked
+  /** Goes to the change, which decides on it. */
+  readonly ifMatch: IfMatch
 }
 
+/** What was made has a place, so it can only be answered by `created`. An endpoint without an answer answers 204. */
 type Outcome<Id extends EndpointId> = Endpoints[Id] extends { readonly raw: string }
   ? FastifyReply | Refusal
-  : Part<Id, 'answer'> | Refusal
+  : Endpoints[Id] extends { readonly creates: true }
+    ? Created<Part<Id, 'answer'>> | Refusal
+    : Part<Id, 'answer'> | Answered<Part<Id, 'answer'>> | Refusal
 
 export type Handlers = {
   readonly [Id in EndpointId]: (call: Call<Id>, reply: FastifyReply) => Outcome<Id> | Promise<Outcome<Id>>
