@@ -96,6 +96,9 @@ export interface Access {
   readonly tokens: readonly Token[]
 }
 
+/** Token id → when it was last used. */
+export type Uses = Readonly<Record<string, number>>
+
 /** The newest beat of one instance, and what it said of itself. */
 export interface Beat {
   readonly at: number

@@ -3,8 +3,9 @@
  * remembers and compares; it never decides.
  */
 import type { Refusal } from '../errors.ts'
+import type { AuditEnd, AuditLink } from './audit.ts'
 import type { Documents, Fact, FactDraft } from './events.ts'
-import type { Access, Beats, Definitions, Holds, Liveness } from './nouns.ts'
+import type { Access, Beats, Definitions, Holds, Liveness, Uses } from './nouns.ts'
 
 export interface Values {
   readonly definitions: Definitions
@@ -13,7 +14,7 @@ export interface Values {
   readonly access: Access
 }
 
-/** What was asked for and what became of it: goes into the audit chain in the same step as the change. */
+/** What was asked for and what became of it: becomes the next record of the audit chain in the same step as the change. */
 export interface AuditDraft {
   readonly at: number
   /** The name of the token. */
@@ -63,6 +64,24 @@ export interface EventQuery {
   readonly subject?: string
 }
 
+export interface AuditQuery {
+  /** Only those after the record with this number. */
+  readonly after?: number
+  /** At most so many, oldest first. Without `after`: the newest so many. */
+  readonly limit: number
+  readonly by?: string
+  readonly action?: string
+  readonly subject?: string
+}
+
+/** A part of the audit chain, read at one moment. */
+export interface AuditPart {
+  /** The last record that was trimmed; `ORIGIN` while none was. */
+  readonly anchor: AuditEnd
+  /** Exactly as they are stored, damaged ones too; those are in no filter's answer. */
+  readonly links: readonly AuditLink[]
+}
+
 /** One revision of the definitions, as the history lists it. */
 export interface Revision {
   readonly revision: number
@@ -80,9 +99,15 @@ export interface Store extends AsyncDisposable {
   readBeats(): Promise<Beats>
   /** Remembers beats. Need not be durable at once. */
   saveBeats(beats: Beats): void
+  /** When tokens were last used, as far as that was saved. It helps to explain, never to decide. */
+  readUses(): Promise<Uses>
+  /** Remembers uses, the later moment of each token; those of tokens that are no more are forgotten. Need not be durable at once. */
+  saveUses(uses: Uses): void
   /** Takes facts of this replica into the history. Need not be durable at once. */
   append(facts: readonly Fact[]): void
   events(query: EventQuery): Promise<readonly Fact[]>
+  /** The newest 10,000 records of the audit chain are kept. */
+  audit(query: AuditQuery): Promise<AuditPart>
   /** Revisions of the definitions that are kept, newest first: at most `limit` of those before `before`. */
   history(query: { readonly before?: number; readonly limit: number }): Promise<readonly Revision[]>
   /** The definitions as they were at a revision that is kept. */

@@ -11,8 +11,6 @@ import { DatabaseSync } from 'node:sqlite'
 
 export const MEMORY = ':memory:'
 
-/** Kept in the file as `user_version`. */
-const SCHEMA_VERSION = 1
 /** Tells a store of ours from any other SQLite file: "gpol". */
 const APPLICATION_ID = 0x67706f6c
 /**
@@ -21,8 +19,12 @@ const APPLICATION_ID = 0x67706f6c
  */
 const busyTimeout = () => Math.round(100 + Math.random() * 200)
 
-/** Texts are JSON, and `quick_check` holds them to it: what it lets through can be parsed. */
-const SCHEMA = `
+/**
+ * Step n leads from schema version n to n + 1; a new file takes them all. A step that was released is never changed again.
+ * Texts are JSON, and `quick_check` holds them to it: what it lets through can be parsed.
+ */
+const STEPS = [
+  `
   CREATE TABLE counter (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     revision INTEGER NOT NULL
@@ -59,7 +61,34 @@ const SCHEMA = `
     only INTEGER PRIMARY KEY CHECK (only = 1),
     value TEXT NOT NULL CHECK (json_valid(value))
   ) STRICT;
-`
+`,
+  `
+  -- The newest records of the audit chain. Whether a text is what was written, its hash says: one that is damaged must not keep the store
+  -- from being opened, so it is not held to be JSON.
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    text TEXT NOT NULL
+  ) STRICT;
+
+  -- The last record that was trimmed.
+  CREATE TABLE audit_anchor (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL
+  ) STRICT;
+
+  -- When tokens were last used.
+  CREATE TABLE uses (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    value TEXT NOT NULL CHECK (json_valid(value))
+  ) STRICT;
+`,
+]
+
+/** Kept in the file as `user_version`. */
+const SCHEMA_VERSION = STEPS.length
 
 /** Why the store cannot be opened. Thrown, since a process does not start without the store that it was told to use. */
 export class StoreError extends Error {
@@ -123,10 +152,11 @@ function take(file: string): DatabaseSync {
   try {
     // Before the first access to a WAL database: then the lock comes with that access and no -shm file is needed.
     db.exec('PRAGMA locking_mode = EXCLUSIVE')
-    const empty = examine(db, file) === 'empty'
+    const version = examine(db, file)
     db.exec('PRAGMA journal_mode = WAL')
-    if (empty) {
-      db.exec(`BEGIN EXCLUSIVE; ${SCHEMA}
+    const missing = STEPS.slice(version)
+    if (missing.length > 0) {
+      db.exec(`BEGIN EXCLUSIVE; ${missing.join('')}
         PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
     }
     return db
@@ -136,11 +166,12 @@ function take(file: string): DatabaseSync {
   }
 }
 
-function examine(db: DatabaseSync, file: string): 'empty' | 'ours' {
+/** The schema version of the file; 0: there is nothing in it yet. */
+function examine(db: DatabaseSync, file: string): number {
   const pragma = (name: string) => Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]
   const problem = pragma('quick_check(1)')
   if (problem !== 'ok') throw new StoreError('store_unavailable', `${file}: the database is damaged: ${problem}`)
-  if (db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined) return 'empty'
+  if (db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined) return 0
   if (pragma('application_id') !== APPLICATION_ID) {
     throw new StoreError('store_unavailable', `${file}: a database of another program`)
   }
@@ -149,7 +180,7 @@ function examine(db: DatabaseSync, file: string): 'empty' | 'ours' {
     const versions = `schema version ${version}, this program knows ${SCHEMA_VERSION}`
     throw new StoreError('store_newer', `${file}: written by a newer version of gatepool (${versions})`)
   }
-  return 'ours'
+  return version
 }
 
 // Primary result codes of SQLite (https://www.sqlite.org/rescode.html).

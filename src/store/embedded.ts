@@ -2,14 +2,16 @@
  * The embedded store: one SQLite file for one process. SQLite is called synchronously, so a write is over when `write` returns its
  * promise: nothing can come between the comparison and the change.
  *
- * Durability: a kill of the process loses no acknowledged write. A power cut loses none of the wishes (definitions, holds, access are synced
- * to the disk before they are acknowledged), but may lose the newest of what is found out again: liveness, facts, beats.
+ * Durability: a kill of the process loses no acknowledged write. A power cut loses none of the wishes (definitions, holds, access and who asked
+ * for it are synced to the disk before they are acknowledged), but may lose the newest of what is found out again: liveness, facts, beats.
  */
 import type { Clock } from '../clock.ts'
 import type { Documents, Fact } from '../core/events.ts'
-import type { Beats, Versioned } from '../core/nouns.ts'
+import type { Beats, Uses, Versioned } from '../core/nouns.ts'
+import { own } from '../core/own.ts'
 import { EMPTY, type Store, type Values, type Write, type WriteResult } from '../core/store.ts'
 import { refuse } from '../errors.ts'
+import { openAuditLog } from './embedded-audit.ts'
 import { openEventLog } from './embedded-events.ts'
 import { isSqliteError, openDatabase } from './embedded-schema.ts'
 
@@ -34,6 +36,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const { path, cluster, clock, flushEvery = FLUSH_EVERY, onError } = options
   const db = openDatabase(path)
   const log = openEventLog(db)
+  const audit = openAuditLog(db)
 
   const begin = db.prepare('BEGIN')
   const commit = db.prepare('COMMIT')
@@ -52,8 +55,11 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const selectPast = db.prepare('SELECT value FROM history WHERE revision = ?')
   const selectBeats = db.prepare('SELECT value FROM beats')
   const putBeats = db.prepare('REPLACE INTO beats (only, value) VALUES (1, ?)')
+  const selectUses = db.prepare('SELECT value FROM uses')
+  const putUses = db.prepare('REPLACE INTO uses (only, value) VALUES (1, ?)')
 
   let waitingBeats: Beats | null = null
+  let waitingUses: Uses | null = null
   let closed = false
 
   /**
@@ -88,9 +94,11 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     access: readDocument('access'),
   })
 
+  const readUses = (): Uses => waitingUses ?? JSON.parse(String(selectUses.get()?.value ?? '{}'))
+
   const isStale = ([name, revision]: [string, number]) => Number(selectRevision.get(name)?.revision ?? 0) !== revision
 
-  const step = ({ expect, documents, facts, at, by }: Write): WriteResult => {
+  const step = ({ expect, documents, facts, at, by, audit: asked }: Write): WriteResult => {
     if (Object.entries(expect).some(isStale)) return { kind: 'conflict', documents: readDocuments() }
     const revision = Number(nextRevision.get()?.revision)
     for (const [name, value] of Object.entries(documents)) {
@@ -102,18 +110,21 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     }
     const told = facts.map((draft, i): Fact => ({ ...draft, id: `${revision}-${i + 1}`, cluster }))
     log.put(told)
+    if (asked) audit.put(asked)
     return { kind: 'written', revision, documents: versioned(documents, revision), facts: told }
   }
 
   const flush = () => {
-    if (!log.waits && waitingBeats === null) return
+    if (!log.waits && waitingBeats === null && waitingUses === null) return
     try {
       transaction('NORMAL', () => {
         log.put([])
         if (waitingBeats) putBeats.run(JSON.stringify(waitingBeats))
+        if (waitingUses) putUses.run(JSON.stringify(waitingUses))
       })
       log.settled()
       waitingBeats = null
+      waitingUses = null
     } catch (error) {
       onError?.(error)
     }
@@ -130,7 +141,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     async write(write) {
       if (closed) return refuse('store_unavailable', 'the store is closed')
       const { definitions, holds, access } = write.documents
-      const isWish = definitions !== undefined || holds !== undefined || access !== undefined
+      const isWish = (definitions ?? holds ?? access ?? write.audit) !== undefined
       try {
         const result = transaction(isWish ? 'FULL' : 'NORMAL', () => step(write))
         if (result.kind === 'written') log.settled()
@@ -149,12 +160,27 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       waitingBeats = beats
     },
 
+    async readUses() {
+      return readUses()
+    },
+
+    saveUses(uses) {
+      const before = readUses()
+      const known = readDocument('access').value.tokens.map(({ id }) => id)
+      const later = known.map(id => [id, Math.max(own(before, id) ?? 0, own(uses, id) ?? 0)] as const)
+      waitingUses = Object.fromEntries(later.filter(([, at]) => at > 0))
+    },
+
     append(facts) {
       log.append(facts)
     },
 
     async events(query) {
       return log.query(query)
+    },
+
+    async audit(query) {
+      return audit.query(query)
     },
 
     async history({ before = Number.MAX_SAFE_INTEGER, limit }) {

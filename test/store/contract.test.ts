@@ -6,6 +6,7 @@ import { handClock } from '../support/hand-clock.ts'
 import { contract } from './contract.ts'
 import { CLUSTER } from './samples.ts'
 
+const names = ['definitions', 'holds', 'liveness', 'access']
 const STALE = 'a write that expects an older revision of'
 
 const wrong: readonly {
@@ -18,10 +19,7 @@ const wrong: readonly {
     store: 'does not compare what is expected',
     wrap: store => ({ write: write => store.write({ ...write, expect: {} }) }),
     found: [
-      `${STALE} definitions`,
-      `${STALE} holds`,
-      `${STALE} liveness`,
-      `${STALE} access`,
+      ...names.map(name => `${STALE} ${name}`),
       'one stale document among several',
       'a document that is expected and not written',
       'of writes asked for at once',
@@ -60,6 +58,60 @@ const wrong: readonly {
     store: 'forgets what a replica tells',
     wrap: () => ({ append() {} }),
     found: ['facts come back', 'events are read', 'kind and subject', 'disposing'],
+  },
+  {
+    store: 'forgets who asked',
+    wrap: store => ({ write: ({ audit: _, ...write }) => store.write(write) }),
+    found: ['a write that was asked for', 'audit records are read', 'disposing'],
+  },
+  {
+    store: 'writes down who asked in a step of its own',
+    wrap: store => ({
+      async write({ audit, ...write }) {
+        if (audit) await store.write({ expect: {}, documents: {}, facts: [], at: 1, by: 'system', audit })
+        return store.write(write)
+      },
+    }),
+    found: [...names.map(name => `${STALE} ${name}`), 'disposing'],
+  },
+  {
+    store: 'binds each audit record to the first',
+    wrap: store => ({
+      async audit(query) {
+        const { anchor, links } = await store.audit(query)
+        return { anchor, links: links.map(link => ({ ...link, previous: anchor.hash })) }
+      },
+    }),
+    found: ['a write that was asked for', 'disposing'],
+  },
+  {
+    store: 'numbers its audit records by position in the answer',
+    wrap: store => ({
+      async audit(query) {
+        const { anchor, links } = await store.audit(query)
+        return { anchor, links: links.map((link, i) => ({ ...link, seq: i + 1 })) }
+      },
+    }),
+    found: ['audit records are read'],
+  },
+  {
+    store: 'keeps every use of every token',
+    wrap: store => {
+      let all = {}
+      return {
+        readUses: async () => all,
+        saveUses(uses) {
+          store.saveUses(uses)
+          all = { ...all, ...uses }
+        },
+      }
+    },
+    found: ['the later use'],
+  },
+  {
+    store: 'has no past',
+    wrap: () => ({ history: async () => [], definitionsAt: async () => undefined }),
+    found: ['revisions of the definitions', 'disposing'],
   },
   {
     store: 'always answers with the newest events',

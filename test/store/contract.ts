@@ -3,10 +3,18 @@
  * that are wrong on purpose (`contract.test.ts`).
  */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import type { Test } from 'tap'
 import type { Fact } from '../../src/core/events.ts'
-import { EMPTY, type EventQuery, type Store, type Write } from '../../src/core/store.ts'
-import { access, beats, CLUSTER, definitions, draft, holds, liveness, local, values } from './samples.ts'
+import {
+  type AuditPart,
+  type AuditQuery,
+  EMPTY,
+  type EventQuery,
+  type Store,
+  type Write,
+} from '../../src/core/store.ts'
+import { access, asked, beats, CLUSTER, definitions, draft, holds, liveness, local, values } from './samples.ts'
 
 /** Opens the store of one place, with `CLUSTER` for its cluster. Opened again after it was disposed, it has what it had. */
 export type Open = () => Promise<Store>
@@ -45,6 +53,16 @@ async function pages(store: Store, query: EventQuery): Promise<string[][]> {
 
 const ids = (facts: readonly Fact[]) => facts.map(({ id }) => id)
 
+/** The record of `asked(n)` as it has to be stored, by the words of the contract and not by the code under test. */
+function record(seq: number, previous: string, n: number) {
+  const text = JSON.stringify({ seq, ...asked(n) })
+  return { seq, previous, hash: createHash('sha256').update(previous).update(text).digest('hex'), text }
+}
+
+const NOTHING_BEFORE = '0'.repeat(64)
+
+const numbers = ({ links }: AuditPart) => links.map(({ seq }) => seq)
+
 const names = ['definitions', 'holds', 'liveness', 'access'] as const
 
 export const contract: readonly Check[] = [
@@ -59,7 +77,11 @@ export const contract: readonly Check[] = [
         access: { revision: 0, value: EMPTY.access },
       })
       assert.deepEqual(await store.readBeats(), {})
+      assert.deepEqual(await store.readUses(), {})
       assert.deepEqual(await store.events({ limit: 10 }), [])
+      assert.deepEqual(await store.audit({ limit: 10 }), { anchor: { seq: 0, hash: NOTHING_BEFORE }, links: [] })
+      assert.deepEqual(await store.history({ limit: 10 }), [])
+      assert.equal(await store.definitionsAt(0), undefined)
     },
   },
   {
@@ -116,8 +138,9 @@ export const contract: readonly Check[] = [
       const before = await store.read()
       for (const revision of [0, 1, 3]) {
         const late = { expect: { [name]: revision }, documents: { [name]: values(3)[name] }, facts: [draft('late')] }
-        assert.deepEqual(await write(store, late), { kind: 'conflict', documents: before })
+        assert.deepEqual(await write(store, { ...late, audit: asked(1) }), { kind: 'conflict', documents: before })
       }
+      assert.deepEqual(numbers(await store.audit({ limit: 10 })), [])
       assert.deepEqual(await store.read(), before)
       assert.deepEqual(ids(await store.events({ limit: 10 })), ['2-1'])
       assert.equal((await taken(store, {})).revision, 3)
@@ -252,18 +275,93 @@ export const contract: readonly Check[] = [
     },
   },
   {
+    title: 'a write that was asked for leaves one record, bound to the one before it by its hash',
+    async run(open) {
+      await using store = await open()
+      await taken(store, { documents: values(1), audit: asked(1) })
+      await taken(store, { documents: { holds: holds(2) } })
+      await taken(store, { audit: asked(3), by: 'another' })
+      await Promise.all([4, 5].map(n => taken(store, { documents: { access: access(n) }, audit: asked(n) })))
+      const first = record(1, NOTHING_BEFORE, 1)
+      const second = record(2, first.hash, 3)
+      const third = record(3, second.hash, 4)
+      const links = [first, second, third, record(4, third.hash, 5)]
+      assert.deepEqual(await store.audit({ limit: 10 }), { anchor: { seq: 0, hash: NOTHING_BEFORE }, links })
+    },
+  },
+  {
+    title: 'audit records are read page by page, and chosen by who, what and whom',
+    async run(open) {
+      await using store = await open()
+      for (const n of [1, 2, 3, 4, 5, 6]) {
+        const by = n % 2 === 0 ? 'even' : 'odd'
+        const action = n === 3 ? 'delete_pool' : 'update_pool'
+        await taken(store, { audit: asked(n, { by, action, subject: n < 5 ? 'pool:main' : 'settings' }) })
+      }
+      const found = async (query: Partial<AuditQuery>) => numbers(await store.audit({ limit: 10, ...query }))
+      assert.deepEqual(await found({ limit: 2 }), [5, 6], 'the newest, oldest first')
+      assert.deepEqual(await found({ after: 0, limit: 2 }), [1, 2])
+      assert.deepEqual(await found({ after: 2, limit: 3 }), [3, 4, 5])
+      assert.deepEqual(await found({ after: 6 }), [])
+      assert.deepEqual(await found({ after: 99 }), [])
+      assert.deepEqual(await found({ limit: 0 }), [])
+      assert.deepEqual(await found({ by: 'odd' }), [1, 3, 5])
+      assert.deepEqual(await found({ by: 'odd', limit: 1 }), [5])
+      assert.deepEqual(await found({ by: 'odd', after: 1, limit: 1 }), [3])
+      assert.deepEqual(await found({ action: 'update_pool', by: 'odd' }), [1, 5])
+      assert.deepEqual(await found({ subject: 'settings', after: 1 }), [5, 6])
+      assert.deepEqual(await found({ by: '' }), [])
+    },
+  },
+  {
+    title: 'the later use of each token comes back, while there is the token',
+    async run(open) {
+      await using store = await open()
+      const [one] = access(1).tokens
+      if (one === undefined) assert.fail('no sample')
+      const tokens = ['a', 'b'].map(id => ({ ...one, name: id, id }))
+      await taken(store, { documents: { access: { tokens } } })
+      store.saveUses({ a: 10, b: 20, stranger: 30 })
+      store.saveUses({ a: 11, b: 19 })
+      assert.deepEqual(await store.readUses(), { a: 11, b: 20 })
+      await taken(store, { documents: { access: { tokens: tokens.slice(1) } } })
+      store.saveUses({})
+      assert.deepEqual(await store.readUses(), { b: 20 })
+    },
+  },
+  {
+    title: 'revisions of the definitions are kept, newest first, each as it was',
+    async run(open) {
+      await using store = await open()
+      for (const n of [1, 2, 4, 5]) {
+        const by = `admin-${n}`
+        if (n === 4) await taken(store, { documents: { holds: holds(3) } })
+        await taken(store, { documents: { definitions: definitions(n) }, at: n * 10, by })
+      }
+      const row = (n: number) => ({ revision: n, at: n * 10, by: `admin-${n}` })
+      assert.deepEqual(await store.history({ limit: 10 }), [5, 4, 2, 1].map(row))
+      assert.deepEqual(await store.history({ limit: 2 }), [5, 4].map(row))
+      assert.deepEqual(await store.history({ before: 4, limit: 10 }), [2, 1].map(row))
+      assert.deepEqual(await store.history({ before: 1, limit: 10 }), [])
+      assert.deepEqual(await store.history({ limit: 0 }), [])
+      for (const n of [1, 2, 4, 5]) assert.deepEqual(await store.definitionsAt(n), definitions(n))
+      for (const n of [0, 3, 6]) assert.equal(await store.definitionsAt(n), undefined)
+    },
+  },
+  {
     title: 'disposing writes down what waited, and the store opened again goes on from there',
     async run(open) {
       const before = await open()
-      await taken(before, { documents: values(1), facts: [draft('x')] })
+      await taken(before, { documents: values(1), facts: [draft('x')], audit: asked(1) })
       await taken(before, { documents: { holds: holds(2) } })
       before.append([local(1)])
       before.saveBeats(beats(1))
+      before.saveUses({ abc: 7 })
       const documents = await before.read()
       const events = await before.events({ limit: 10 })
       await before[Symbol.asyncDispose]()
       await before[Symbol.asyncDispose]()
-      const late = await write(before, { documents: values(3) })
+      const late = await write(before, { documents: values(3), audit: asked(3) })
       assert.equal(late.kind === 'refusal' && late.code, 'store_unavailable')
 
       await using after = await open()
@@ -272,8 +370,12 @@ export const contract: readonly Check[] = [
       assert.deepEqual(await after.events({ limit: 10 }), events)
       assert.deepEqual(ids(await after.events({ after: '1-1', limit: 10 })), ['a-boot-1'])
       assert.deepEqual(await after.readBeats(), beats(1))
-      const next = await taken(after, { expect: { holds: 2, liveness: 1 }, facts: [draft('y')] })
+      assert.deepEqual(await after.readUses(), { abc: 7 })
+      assert.deepEqual(await after.definitionsAt(1), definitions(1))
+      const next = await taken(after, { expect: { holds: 2, liveness: 1 }, facts: [draft('y')], audit: asked(3) })
       assert.deepEqual(ids(next.facts), ['3-1'])
+      const first = record(1, NOTHING_BEFORE, 1)
+      assert.deepEqual((await after.audit({ limit: 10 })).links, [first, record(2, first.hash, 3)])
     },
   },
 ]

@@ -163,8 +163,8 @@ test('a file that cannot be used is a clear error and stays as it is', async t =
     t.ok(readFileSync(path(name)).equals(before), `${name}: not touched`)
   }
 
-  await changed('newer', 'PRAGMA user_version = 2')
-  await refused('newer', 'store_newer', /newer\.db: written by a newer version .*schema version 2, .*knows 1/)
+  await changed('newer', 'PRAGMA user_version = 3')
+  await refused('newer', 'store_newer', /newer\.db: written by a newer version .*schema version 3, .*knows 2/)
 
   writeFileSync(path('text'), 'this is not a database at all, whatever its name says'.repeat(100))
   await refused('text', 'store_unavailable', /text\.db: the database is damaged: .*not a database/)
@@ -174,7 +174,7 @@ test('a file that cannot be used is a clear error and stays as it is', async t =
   other.close()
   await refused('foreign', 'store_unavailable', /foreign\.db: a database of another program/)
 
-  await changed('page', 'PRAGMA user_version = 1')
+  await changed('page', 'PRAGMA user_version = 2')
   const bytes = readFileSync(path('page'))
   writeFileSync(path('page'), bytes.fill(0xa5, 4096, 3 * 4096))
   await refused('page', 'store_unavailable', /page\.db: the database is damaged/)

@@ -1,6 +1,6 @@
 import type { Fact, FactDraft } from '../../src/core/events.ts'
 import type { Access, Beats, Definitions, Holds, Liveness } from '../../src/core/nouns.ts'
-import { EMPTY, type Values } from '../../src/core/store.ts'
+import { type AuditDraft, EMPTY, type Values } from '../../src/core/store.ts'
 
 export const CLUSTER = 'home'
 
@@ -47,4 +47,16 @@ export const local = (n: number, subject = 'a'): Fact => ({
   id: `a-boot-${n}`,
   cluster: CLUSTER,
   replica: 'a',
+})
+
+/** What somebody asked for. */
+export const asked = (n: number, rest: Partial<AuditDraft> = {}): AuditDraft => ({
+  at: n,
+  by: 'ops',
+  action: 'update_pool',
+  subject: 'pool:main',
+  request_id: `request-${n}`,
+  before: { title: 'a "new" disk\n\u2028 \0 🐿 \ud800', weight: 1.5 },
+  after: null,
+  ...rest,
 })

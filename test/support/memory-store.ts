@@ -1,3 +1,4 @@
+import { ORIGIN } from '../../src/core/audit.ts'
 import type { Documents, Fact } from '../../src/core/events.ts'
 import { EMPTY, type Store, type Values, type Write, type WriteResult } from '../../src/core/store.ts'
 
@@ -53,8 +54,11 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     write: async wanted => write(wanted),
     readBeats: () => Promise.resolve({}),
     saveBeats: () => {},
+    readUses: () => Promise.resolve({}),
+    saveUses: () => {},
     append: () => {},
     events: () => Promise.resolve(committed),
+    audit: () => Promise.resolve({ anchor: ORIGIN, links: [] }),
     history: () => Promise.resolve([]),
     definitionsAt: () => Promise.resolve(undefined),
     [Symbol.asyncDispose]: () => Promise.resolve(),
