@@ -24,7 +24,7 @@ function problem({ code, detail, extra }: Refusal, requestId: string) {
   return { ...extra, type: `urn:gatepool:error:${code}`, title, status, detail, code, retry, request_id: requestId }
 }
 
-/** What fastify does not take of a request; null for an error that is ours, whatever status it claims to have. */
+/** What fastify does not take of a request, and a store that is away; null for a mistake of ours, whatever status it claims to have. */
 export function refusalOf({ code, message }: FastifyError): Refusal | null {
   switch (code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
@@ -38,6 +38,11 @@ export function refusalOf({ code, message }: FastifyError): Refusal | null {
       return refuse('bad_request', 'the body is not as long as Content-Length says')
     case 'FST_ERR_BAD_URL':
       return refuse('bad_request', 'the path is not valid percent-encoding')
+    // What was asked of a store that cannot be asked.
+    case 'store_unavailable':
+    case 'store_refilling':
+    case 'store_foreign':
+      return refuse(code, message)
     // The client broke off in the body: nobody reads the answer, but it is no mistake of ours.
     case 'ECONNRESET':
       return message === 'aborted' ? refuse('bad_request', 'the body has no end') : null

@@ -50,8 +50,8 @@ export type WriteResult =
       readonly documents: Partial<Documents>
       readonly facts: readonly Fact[]
     }
-  /** Somebody was faster: nothing was written; these are the documents as they stand. */
-  | { readonly kind: 'conflict'; readonly documents: Documents }
+  /** Somebody was faster: nothing was written. The documents as they stand, and what others told with them that was not heard here yet. */
+  | { readonly kind: 'conflict'; readonly documents: Documents; readonly facts: readonly Fact[] }
   /** The store cannot be asked (`store_unavailable`). */
   | Refusal
 
@@ -89,6 +89,7 @@ export interface Revision {
   readonly by: string
 }
 
+/** What is asked of a store that cannot be reached rejects with a `StoreError`; a write is answered with a refusal. */
 export interface Store extends AsyncDisposable {
   /** The clock of shared decisions, ms since 1970. Never jumps. */
   now(): number

@@ -8,6 +8,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { StoreError } from './store-error.ts'
 
 export const MEMORY = ':memory:'
 
@@ -89,17 +90,6 @@ const STEPS = [
 
 /** Kept in the file as `user_version`. */
 const SCHEMA_VERSION = STEPS.length
-
-/** Why the store cannot be opened. Thrown, since a process does not start without the store that it was told to use. */
-export class StoreError extends Error {
-  override readonly name = 'StoreError'
-  readonly code: 'store_unavailable' | 'store_newer'
-
-  constructor(code: StoreError['code'], message: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
-}
 
 /**
  * Opens the database in `path` for this process alone; makes it (0600) and its folder (0700) if they are not there.

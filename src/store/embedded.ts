@@ -99,7 +99,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const isStale = ([name, revision]: [string, number]) => Number(selectRevision.get(name)?.revision ?? 0) !== revision
 
   const step = ({ expect, documents, facts, at, by, audit: asked }: Write): WriteResult => {
-    if (Object.entries(expect).some(isStale)) return { kind: 'conflict', documents: readDocuments() }
+    if (Object.entries(expect).some(isStale)) return { kind: 'conflict', documents: readDocuments(), facts: [] }
     const revision = Number(nextRevision.get()?.revision)
     for (const [name, value] of Object.entries(documents)) {
       const text = JSON.stringify(value)

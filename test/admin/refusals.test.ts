@@ -2,7 +2,10 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'tap'
+import { openEmbeddedStore } from '../../src/store/embedded.ts'
+import { StoreError } from '../../src/store/store-error.ts'
 import { TOKEN, testAdmin } from '../support/admin.ts'
+import { handClock } from '../support/hand-clock.ts'
 
 const BEAT = '/api/v1/gateways/home/heartbeat'
 
@@ -140,6 +143,18 @@ test('a bug is a 500 without its story, and the story is in the log', async t =>
   t.match(it.logged(), id)
   const blamed = await it.beat('home')
   t.equal(blamed.status, 500, 'a bug is not blamed on whoever asked')
+})
+
+test('a store that cannot be asked is a 503 that may be tried again', async t => {
+  const away = async () => {
+    throw new StoreError('store_unavailable', 'the store is away')
+  }
+  await using store = await openEmbeddedStore({ path: ':memory:', cluster: 'test', clock: handClock() })
+  await using it = await testAdmin({ store: { ...store, events: away } })
+  const response = await it.ask('/api/v1/events')
+  t.equal(response.status, 503)
+  t.equal(response.headers.get('retry-after'), '1')
+  t.match(await response.json(), { code: 'store_unavailable', retry: true, detail: 'the store is away' })
 })
 
 test('a client that leaves in the middle of a body is no error of ours', async t => {

@@ -138,7 +138,8 @@ export const contract: readonly Check[] = [
       const before = await store.read()
       for (const revision of [0, 1, 3]) {
         const late = { expect: { [name]: revision }, documents: { [name]: values(3)[name] }, facts: [draft('late')] }
-        assert.deepEqual(await write(store, { ...late, audit: asked(1) }), { kind: 'conflict', documents: before })
+        const stands = { kind: 'conflict', documents: before, facts: [] }
+        assert.deepEqual(await write(store, { ...late, audit: asked(1) }), stands)
       }
       assert.deepEqual(numbers(await store.audit({ limit: 10 })), [])
       assert.deepEqual(await store.read(), before)
@@ -158,7 +159,7 @@ export const contract: readonly Check[] = [
         documents: values(3),
         facts: [draft('home')],
       })
-      assert.deepEqual(result, { kind: 'conflict', documents: before })
+      assert.deepEqual(result, { kind: 'conflict', documents: before, facts: [] })
       assert.deepEqual(await store.read(), before)
       assert.deepEqual(await store.events({ limit: 10 }), [])
     },

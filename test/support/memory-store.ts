@@ -35,7 +35,8 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     const disturbed = store.disturb?.(write)
     if (disturbed) return disturbed
     const names = Object.keys(write.expect) as (keyof Values)[]
-    if (names.some(name => documents[name].revision !== write.expect[name])) return { kind: 'conflict', documents }
+    if (names.some(name => documents[name].revision !== write.expect[name]))
+      return { kind: 'conflict', documents, facts: [] }
     const stored = put(write.documents)
     const facts = write.facts.map((draft, n): Fact => ({ ...draft, id: `${revision}-${n}`, cluster: 'test' }))
     committed.push(...facts)

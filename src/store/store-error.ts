@@ -1,0 +1,13 @@
+/**
+ * Why a store cannot be opened, or asked. Thrown: a process does not start without the store that it was told to use, and whoever reads
+ * has nothing to go on with. The admin API answers with its code.
+ */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  readonly code: 'store_unavailable' | 'store_newer' | 'store_foreign' | 'store_refilling'
+
+  constructor(code: StoreError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
