@@ -1,9 +1,8 @@
 import { EXIT } from './io.ts'
-import type { AddCommand } from './session.ts'
+import { type AddCommand, withExamples } from './session.ts'
 
 export const addCheck: AddCommand = (parent, { env, io, ends }) => {
-  parent
-    .command('check')
+  withExamples(parent.command('check'), 'check -c config/gatepool.yaml')
     .description('is a configuration file right? Every problem at its line, exit 1 if there is one')
     .requiredOption('-c, --config <file>', 'the configuration file')
     .option('--json', 'for scripts')

@@ -1,15 +1,18 @@
 /**
  * The command line: reads the arguments, runs one command, answers with the exit status. Nothing here ends the process.
  */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { addCheck } from './check.ts'
+import { addCompletion } from './completion.ts'
 import { addEvents } from './events.ts'
 import { addGateway } from './gateway.ts'
 import { addHealth } from './health.ts'
 import { type Environment, EXIT, type Io } from './io.ts'
 import { addPool } from './pool.ts'
+import { addReload } from './reload.ts'
+import { addRoute } from './route.ts'
 import { addSchema } from './schema.ts'
-import { createSession } from './session.ts'
+import { type AddCommand, createSession, type Session, withExamples } from './session.ts'
 import { addStatus } from './status.ts'
 import { addVersion, ownVersion } from './version.ts'
 
@@ -25,6 +28,20 @@ export async function cli(argv: readonly string[], env: Environment, io: Io, act
   const ends = (status: number) => {
     exit = status
   }
+  try {
+    await createProgram(createSession(env, io, ends), actions).parseAsync(argv, { from: 'user' })
+    return exit
+  } catch (error) {
+    // Said by a command itself, after commander had taken its arguments.
+    if (error instanceof InvalidArgumentError) io.err(`gatepool: ${error.message}\n`)
+    if (!(error instanceof CommanderError)) throw error
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  }
+}
+
+/** Every command, ready to be run once. */
+export function createProgram(session: Session, actions: Actions): Command {
+  const { io, ends } = session
   const program = new Command('gatepool')
     .description('a reverse proxy that sends traffic into pools of gateways and moves it when one of them dies')
     .version(`gatepool ${ownVersion()}`)
@@ -36,31 +53,34 @@ export async function cli(argv: readonly string[], env: Environment, io: Io, act
       getErrHasColors: () => false,
     })
     .showHelpAfterError('(gatepool --help tells what there is)')
-    .addHelpText(
-      'after',
-      '\nGATEPOOL_URL says where the admin API is (http://127.0.0.1:9900), GATEPOOL_TOKEN or GATEPOOL_TOKEN_FILE who asks.',
-    )
+    .addHelpText('after', ENVIRONMENT)
 
-  program
-    .command('run')
+  withExamples(program.command('run'), 'run -c config/gatepool.yaml')
     .description('run the proxy')
     .requiredOption('-c, --config <file>', 'the configuration file')
     .action(async ({ config }: { config: string }) => ends(await actions.run({ config })))
-  program
-    .command('demo')
+  withExamples(program.command('demo'), 'demo --tour')
     .description('run the proxy with two small gateways, and tell what happens')
     .option('--tour', 'show a failover and the way back, then end')
     .action(async ({ tour = false }: { tour?: boolean }) => ends(await actions.demo({ tour })))
-  const session = createSession(env, io, ends)
-  for (const add of [addCheck, addSchema, addStatus, addPool, addGateway, addEvents, addHealth, addVersion]) {
-    add(program, session)
-  }
-
-  try {
-    await program.parseAsync(argv, { from: 'user' })
-    return exit
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    return error.exitCode === 0 ? EXIT.ok : EXIT.usage
-  }
+  for (const add of COMMANDS) add(program, session)
+  return program
 }
+
+const ENVIRONMENT = `
+GATEPOOL_URL says where the admin API is (http://127.0.0.1:9900), GATEPOOL_TOKEN or GATEPOOL_TOKEN_FILE who asks.
+Exit status: 0 done, 1 failed or refused, 2 wrong usage, 3 not found or unhealthy, 4 not allowed, 5 unreachable.`
+
+const COMMANDS: readonly AddCommand[] = [
+  addCheck,
+  addSchema,
+  addStatus,
+  addPool,
+  addGateway,
+  addRoute,
+  addEvents,
+  addReload,
+  addHealth,
+  addCompletion,
+  addVersion,
+]

@@ -1,9 +1,14 @@
 /**
- * The admin API as commands see it: an answer, or a failure with the words and the exit status for it.
+ * The admin API as commands see it: an answer, or a failure with the words and the exit status for it. What may be asked is the contract's
+ * table: a call is written `GET /api/v1/gateway-pools/:name`, as the documents write it, and the compiler knows the rest.
  */
 import { readFileSync } from 'node:fs'
 import type { Dispatcher } from 'undici'
-import { type Environment, EXIT, type Exit } from './io.ts'
+import type { z } from 'zod'
+import type { Answer, EndpointId, Endpoints } from '../admin/contract/endpoints.ts'
+import type { Params } from '../admin/handlers/handlers.ts'
+import { type Environment, EXIT } from './io.ts'
+import { type Failure, failure, refused } from './refused.ts'
 
 const DEFAULT_URL = 'http://127.0.0.1:9900'
 /** Ms. */
@@ -14,31 +19,52 @@ const STREAM_TIMEOUT = 45_000
 /** Bytes of one answer. */
 const MOST_ANSWER = 64 * 2 ** 20
 
-export interface Failure {
-  readonly kind: 'failure'
-  readonly exit: Exit
-  readonly message: string
-}
-
 export interface Got<T> {
   readonly kind: 'got'
   readonly status: number
   readonly body: T
   /** The server's time of the answer, ms since 1970. */
   readonly at: number
+  /** The revision that last changed it, for `if_match`. */
+  readonly etag: string | undefined
 }
+
+type CallOf<Id extends EndpointId> = `${Endpoints[Id]['method']} ${Endpoints[Id]['path']}`
+
+/** Method and path of an endpoint. */
+export type Call = { [Id in EndpointId]: CallOf<Id> }[EndpointId]
+type IdOf<C extends Call> = { [Id in EndpointId]: CallOf<Id> extends C ? Id : never }[EndpointId]
+type PathOf<C extends Call> = C extends `${string} ${infer Path}` ? Path : never
+type BodyOf<Id extends EndpointId> = Endpoints[Id] extends { readonly body: infer Body extends z.ZodType }
+  ? z.input<Body>
+  : undefined
+
+/** What the answer to a call holds. */
+export type AnswerTo<C extends Call> = Answer<IdOf<C>>
+/** One of a list. */
+export type ItemOf<C extends Call> = AnswerTo<C> extends { readonly items: readonly (infer Item)[] } ? Item : never
+/** What goes with a call. */
+export type BodyFor<C extends Call> = BodyOf<IdOf<C>>
+
+type Query = Readonly<Record<string, string | number | undefined>>
+
+type Parts<C extends Call> = {
+  readonly query?: Query
+  /** Only if this is still what was last changed. */
+  readonly if_match?: string | undefined
+  /** Ms until the answer must have begun, when the endpoint may take its time. */
+  readonly patience?: number
+} & (keyof Params<PathOf<C>> extends never ? object : { readonly params: Params<PathOf<C>> }) &
+  (BodyFor<C> extends undefined ? object : { readonly body: BodyFor<C> })
+
+type Rest<C extends Call> = object extends Parts<C> ? [parts?: Parts<C>] : [parts: Parts<C>]
 
 export interface Client {
-  /** GET `path`, from the root of the service. */
-  get<T>(path: string): Promise<Got<T> | Failure>
+  call<C extends Call>(call: C, ...rest: Rest<C>): Promise<Got<AnswerTo<C>> | Failure>
   /** Every item of a list, page by page. */
-  list<T>(path: string): Promise<Got<T[]> | Failure>
+  list<C extends Call>(call: C, query?: Query): Promise<Got<ItemOf<C>[]> | Failure>
   /** Opens a stream of server-sent events, after the event `last` if one is given. */
   stream(path: string, last: string | undefined, signal: AbortSignal): Promise<Got<AsyncIterable<Buffer>> | Failure>
-}
-
-export function failure(exit: Exit, message: string): Failure {
-  return { kind: 'failure', exit, message }
 }
 
 /** A client for what `GATEPOOL_URL` and `GATEPOOL_TOKEN` (or `GATEPOOL_TOKEN_FILE`) name. */
@@ -62,37 +88,68 @@ export async function createClient(env: Environment): Promise<Client | Failure> 
 
   const ask = async (
     path: string,
-    options: { dispatcher: Dispatcher; headers?: Record<string, string>; bodyTimeout: number; signal?: AbortSignal },
+    {
+      headers,
+      ...options
+    }: Omit<Dispatcher.RequestOptions, 'path' | 'origin' | 'method'> & {
+      readonly method?: string
+      readonly dispatcher: Dispatcher
+      readonly headers?: Record<string, string>
+    },
   ): Promise<Dispatcher.ResponseData | Failure> => {
-    const headers = { ...(token === '' ? {} : { authorization: `Bearer ${token}` }), ...options.headers }
+    const all = { ...(token === '' ? {} : { authorization: `Bearer ${token}` }), ...headers }
     try {
-      return await request(new URL(path, base), { ...options, headers, headersTimeout: ANSWER_TIMEOUT })
+      return await request(new URL(path.slice(1), base), { headersTimeout: ANSWER_TIMEOUT, ...options, headers: all })
     } catch (error) {
       return unreachable(error)
     }
   }
 
-  const get = async <T>(path: string): Promise<Got<T> | Failure> => {
-    const response = await ask(path, { dispatcher, bodyTimeout: ANSWER_TIMEOUT })
+  const send = async <T>(
+    method: string,
+    path: string,
+    { body, if_match, patience = ANSWER_TIMEOUT }: { body?: unknown; if_match?: string | undefined; patience?: number },
+  ): Promise<Got<T> | Failure> => {
+    const response = await ask(path, {
+      method,
+      dispatcher,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(if_match === undefined ? {} : { 'if-match': if_match }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+      headersTimeout: patience,
+      bodyTimeout: ANSWER_TIMEOUT,
+    })
     if ('kind' in response) return response
     const text = await response.body.text().catch(unreachable)
     if (typeof text !== 'string') return text
-    const body = object(text)
-    if (body === undefined) return failure(EXIT.failure, `what answers at ${base.origin} is not gatepool`)
     const { statusCode: status } = response
+    const answer = status === 204 ? null : object(text)
+    if (answer === undefined) return failure(EXIT.failure, `what answers at ${base.origin} is not gatepool`)
     // `/readyz` says no with an answer of its own, which is no problem document.
-    if (status >= 400 && 'code' in body) return refused(status, body)
-    return { kind: 'got', status, body: body as T, at: dateOf(response) }
+    if (answer !== null && status >= 400 && 'code' in answer) return refused(status, answer)
+    const { etag } = response.headers
+    return { kind: 'got', status, body: answer as T, at: dateOf(response), etag: etag?.toString() }
   }
 
   return {
-    get,
-    async list<T>(path: string) {
-      const all: T[] = []
-      for (let after = ''; ; ) {
-        const part = await get<{ items: T[]; next: string | null }>(
-          `${path}?limit=1000${after === '' ? '' : `&after=${encodeURIComponent(after)}`}`,
-        )
+    // The table of the contract types every call from outside; in here a call is a method, a path and what goes with them.
+    async call<C extends Call>(call: C, ...[parts]: Rest<C>) {
+      const { params, query, ...rest } = (parts ?? {}) as {
+        params?: Record<string, string>
+        query?: Query
+        body?: unknown
+      }
+      const [method = '', path = ''] = call.split(' ')
+      const filled = path.replace(/:(\w+)/g, (_, name) => encodeURIComponent(params?.[name] ?? ''))
+      return send<AnswerTo<C>>(method, withQuery(filled, query), rest)
+    },
+    async list<C extends Call>(call: C, query?: Query) {
+      const all: ItemOf<C>[] = []
+      for (let after: string | undefined; ; ) {
+        const path = withQuery(call.slice('GET '.length), { ...query, limit: 1000, after })
+        const part = await send<Page<ItemOf<C>>>('GET', path, {})
         if (part.kind === 'failure') return part
         all.push(...part.body.items)
         if (part.body.next === null) return { ...part, body: all }
@@ -103,11 +160,25 @@ export async function createClient(env: Environment): Promise<Client | Failure> 
       const headers = { accept: 'text/event-stream', ...(last === undefined ? {} : { 'last-event-id': last }) }
       const response = await ask(path, { dispatcher: streams, headers, bodyTimeout: STREAM_TIMEOUT, signal })
       if ('kind' in response) return response
-      if (response.statusCode === 200) return { kind: 'got', status: 200, body: response.body, at: dateOf(response) }
-      const text = await response.body.text().catch(() => '')
-      return refused(response.statusCode, object(text) ?? {})
+      const { statusCode: status, body } = response
+      if (status === 200) return { kind: 'got', status, body, at: dateOf(response), etag: undefined }
+      const text = await body.text().catch(() => '')
+      return refused(status, object(text) ?? {})
     },
   }
+}
+
+interface Page<T> {
+  readonly items: T[]
+  readonly next: string | null
+}
+
+/** `path` with the fields of `query` that are there. */
+export function withQuery(path: string, query: Query = {}): string {
+  const said = Object.entries(query).flatMap(([key, value]) =>
+    value === undefined ? [] : ([[key, String(value)]] as const),
+  )
+  return said.length === 0 ? path : `${path}?${new URLSearchParams(Object.fromEntries(said))}`
 }
 
 function readToken(env: Environment): string | Failure {
@@ -130,14 +201,6 @@ function object(text: string): object | undefined {
   } catch {
     return undefined
   }
-}
-
-function refused(status: number, body: object): Failure {
-  const title = 'title' in body ? String(body.title) : `HTTP status ${status}`
-  const detail = 'detail' in body ? `: ${String(body.detail)}` : ''
-  if (status === 401) return failure(EXIT.notAllowed, `${title}: set GATEPOOL_TOKEN or GATEPOOL_TOKEN_FILE`)
-  if (status === 403) return failure(EXIT.notAllowed, `${title}${detail}`)
-  return failure(status === 404 ? EXIT.notFound : EXIT.failure, `${title}${detail}`)
 }
 
 /** Our own time, as far as it lies within the second that the server says it is there. */

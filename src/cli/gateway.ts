@@ -1,30 +1,27 @@
-import type { Answer } from '../admin/contract/endpoints.ts'
+import type { ItemOf } from './client.ts'
+import { addGatewayShow, addressOf } from './gateway-show.ts'
 import { state, table, when } from './print.ts'
-import { type AddCommand, type Session, show } from './session.ts'
+import { type AddCommand, command, type Json, type Session, show } from './session.ts'
 
-type Row = Answer<'list_gateways'>['items'][number]
+type Row = ItemOf<'GET /api/v1/gateways'>
 
-interface Options {
-  readonly json?: boolean
+interface Options extends Json {
   readonly verbose?: boolean
 }
 
 export const addGateway: AddCommand = (parent, session) => {
-  parent
-    .command('gateway')
-    .description('hosts that reach the private network')
-    .command('list')
-    .description('every gateway, and since when it is as it is')
+  const gateway = parent.command('gateway').description('hosts that reach the private network')
+  command(gateway, 'list', 'every gateway, and since when it is as it is', 'gateway list --verbose')
     .option('-v, --verbose', 'with title, address and how its life is told')
-    .option('--json', 'for scripts')
     .action((options: Options) =>
-      show<Row[]>(
+      show(
         session,
         options,
-        client => client.list('api/v1/gateways'),
+        client => client.list('GET /api/v1/gateways'),
         (rows, now) => list(session, options, rows, now),
       ),
     )
+  addGatewayShow(gateway, session)
 }
 
 function list({ paint }: Session, { verbose = false }: Options, rows: readonly Row[], now: number): string {
@@ -42,8 +39,4 @@ function list({ paint }: Session, { verbose = false }: Options, rows: readonly R
       ...(verbose ? [row.liveness, addressOf(row), row.title ?? '-'] : []),
     ]),
   )
-}
-
-function addressOf({ address, http_port }: Row): string {
-  return `${address.includes(':') ? `[${address}]` : address}:${http_port}`
 }

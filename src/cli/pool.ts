@@ -1,54 +1,46 @@
-import type { Answer } from '../admin/contract/endpoints.ts'
-import { nameArgument } from './name.ts'
-import { plain, serves, state, table, when } from './print.ts'
-import { type AddCommand, type Session, show } from './session.ts'
+import type { Command } from 'commander'
+import { nameArgument } from './arguments.ts'
+import type { AnswerTo, ItemOf } from './client.ts'
+import { addPoolMembers, memberTable } from './pool-members.ts'
+import { plain, serves, state, table } from './print.ts'
+import { type AddCommand, command, type Json, type Session, show } from './session.ts'
 
-type Row = Answer<'list_pools'>['items'][number]
-type Pool = Answer<'get_pool'>
-type Why = Answer<'why'>
-
-interface Options {
-  readonly json?: boolean
-}
+type Row = ItemOf<'GET /api/v1/gateway-pools'>
+type Pool = AnswerTo<'GET /api/v1/gateway-pools/:name'>
 
 export const addPool: AddCommand = (parent, session) => {
   const pool = parent.command('pool').description('pools of gateways')
-  pool
-    .command('list')
-    .description('every pool: how it is, and who serves')
-    .option('--json', 'for scripts')
-    .action((options: Options) =>
-      show<Row[]>(
-        session,
-        options,
-        client => client.list('api/v1/gateway-pools'),
-        (rows, now) => list(session, rows, now),
-      ),
-    )
-  pool
-    .command('show')
-    .description('one pool and its members')
+  addLooks(pool, session)
+  addPoolMembers(pool, session)
+}
+
+function addLooks(pool: Command, session: Session): void {
+  command(pool, 'list', 'every pool: how it is, and who serves', 'pool list').action((options: Json) =>
+    show(
+      session,
+      options,
+      client => client.list('GET /api/v1/gateway-pools'),
+      (rows, now) => list(session, rows, now),
+    ),
+  )
+  command(pool, 'show', 'one pool and its members', 'pool show home-network')
     .argument('<pool>', 'its name', nameArgument)
-    .option('--json', 'for scripts')
-    .action((name: string, options: Options) =>
-      show<Pool>(
+    .action((name: string, options: Json) =>
+      show(
         session,
         options,
-        client => client.get(`api/v1/gateway-pools/${name}`),
+        client => client.call('GET /api/v1/gateway-pools/:name', { params: { name } }),
         (one, now) => inFull(session, one, now),
       ),
     )
-  pool
-    .command('why')
-    .description('why a member is as it is, and when that ends')
+  command(pool, 'why', 'why a member is as it is, and when that ends', 'pool why home-network home')
     .argument('<pool>', 'its name', nameArgument)
     .argument('<gateway>', 'the member', nameArgument)
-    .option('--json', 'for scripts')
-    .action((name: string, gateway: string, options: Options) =>
-      show<Why>(
+    .action((name: string, gateway: string, options: Json) =>
+      show(
         session,
         options,
-        client => client.get(`api/v1/gateway-pools/${name}/members/${gateway}/why`),
+        client => client.call('GET /api/v1/gateway-pools/:name/members/:gateway/why', { params: { name, gateway } }),
         ({ answer }) => `${plain(answer)}\n`,
       ),
     )
@@ -57,8 +49,8 @@ export const addPool: AddCommand = (parent, session) => {
 function list({ paint }: Session, rows: readonly Row[], now: number): string {
   return table(
     paint,
-    ['POOL', 'MODE', 'HEALTH', '', 'SERVES'],
-    rows.map(row => [row.name, row.mode, state(row.health), row.text, serves(row, now)]),
+    ['POOL', 'MODE', 'HEALTH', '', 'SERVES', 'ROUTES'],
+    rows.map(row => [row.name, row.mode, state(row.health), row.text, serves(row, now), String(row.routes)]),
   )
 }
 
@@ -70,15 +62,5 @@ function inFull({ paint }: Session, pool: Pool, now: number): string {
     `serves: ${serves(pool, now)}`,
     `routes: ${routes.length === 0 ? 'none' : routes.join(', ')}`,
   ]
-  const rows = members.map(({ priority, gateway, weight, state: is, cause, since, back_at }) => [
-    String(priority),
-    gateway,
-    String(weight),
-    state(is),
-    cause,
-    when(since, now),
-    when(back_at, now),
-  ])
-  const head = ['#', 'MEMBER', 'WEIGHT', 'STATE', 'CAUSE', 'SINCE', 'BACK']
-  return `${lines.map(plain).join('\n')}\n\n${table(paint, head, rows)}`
+  return `${lines.map(plain).join('\n')}\n\n${memberTable({ paint }, members, now)}`
 }

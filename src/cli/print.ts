@@ -52,7 +52,19 @@ function asCell(cell: string | Cell): Plain {
   return typeof cell === 'string' ? { text: plain(cell) } : { ...cell, text: plain(cell.text) }
 }
 
-const width = (cell: Plain | undefined): number => [...(cell?.text ?? '')].length
+/** What a terminal gives two columns to: East Asian wide characters (Unicode Annex 11), and pictures. */
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303e\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+
+/** Columns that `text` takes in a terminal: a letter with its accents is one, a wide character is two. */
+export function columns(text: string): number {
+  let all = 0
+  for (const { segment } of graphemes.segment(text)) all += WIDE.test(segment) ? 2 : 1
+  return all
+}
+
+const width = (cell: Plain | undefined): number => columns(cell?.text ?? '')
 
 const STYLES: Readonly<Record<string, Style>> = {
   green: 'green',
@@ -68,6 +80,11 @@ const STYLES: Readonly<Record<string, Style>> = {
 /** A state or a colour of health, in its colour. */
 export function state(text: string): Cell {
   return { text, style: STYLES[text] ?? 'gray' }
+}
+
+/** Such as `1 route`, `2 routes`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** A moment as seen from `now`, both ms since 1970. */

@@ -1,9 +1,8 @@
 import { EXIT } from './io.ts'
-import type { AddCommand } from './session.ts'
+import { type AddCommand, withExamples } from './session.ts'
 
 export const addSchema: AddCommand = (parent, { io, ends }) => {
-  parent
-    .command('schema')
+  withExamples(parent.command('schema'), 'schema > gatepool.schema.json')
     .description('the JSON Schema of the configuration file, for editors')
     .action(async () => {
       const { jsonSchema } = await import('../config/reference.ts')

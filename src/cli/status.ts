@@ -1,23 +1,20 @@
-import type { Answer } from '../admin/contract/endpoints.ts'
 import { span } from '../admin/contract/span.ts'
+import type { AnswerTo } from './client.ts'
 import { plain, serves, state, table } from './print.ts'
-import { type AddCommand, type Session, show } from './session.ts'
+import { routeTable } from './route.ts'
+import { type AddCommand, command, type Json, type Session, show } from './session.ts'
 
-type Status = Answer<'status'>
+type Status = AnswerTo<'GET /api/v1/status'>
 
 export const addStatus: AddCommand = (parent, session) => {
-  parent
-    .command('status')
-    .description('the replica, its listeners, and who serves what')
-    .option('--json', 'for scripts')
-    .action((options: { json?: boolean }) =>
-      show<Status>(
-        session,
-        options,
-        client => client.get('api/v1/status'),
-        (status, now) => words(session, status, now),
-      ),
-    )
+  command(parent, 'status', 'the replica, its listeners, and who serves what', 'status').action((options: Json) =>
+    show(
+      session,
+      options,
+      client => client.call('GET /api/v1/status'),
+      (status, now) => words(session, status, now),
+    ),
+  )
 }
 
 function words({ paint }: Session, status: Status, now: number): string {
@@ -42,11 +39,7 @@ function words({ paint }: Session, status: Status, now: number): string {
       ['POOL', 'HEALTH', '', 'SERVES'],
       pools.map(pool => [pool.name, state(pool.health), pool.text, serves(pool, now)]),
     ),
-    table(
-      paint,
-      ['ROUTE', 'HOST', 'PATH', 'TARGET', 'SERVES'],
-      routes.map(route => [route.name, route.host ?? 'any', route.path, route.target, serves(route, now)]),
-    ),
+    routeTable({ paint }, routes, now),
   ]
   return `${lines.map(plain).join('\n')}\n\n${tables.join('\n')}`
 }

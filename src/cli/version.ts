@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { EXIT } from './io.ts'
-import type { AddCommand } from './session.ts'
+import { type AddCommand, withExamples } from './session.ts'
 
 /** The version of this package; its manifest is two folders up, for the sources as for what is compiled from them. */
 export function ownVersion(): string {
@@ -9,8 +9,7 @@ export function ownVersion(): string {
 }
 
 export const addVersion: AddCommand = (parent, { io, ends }) => {
-  parent
-    .command('version')
+  withExamples(parent.command('version'), 'version --json')
     .description('the version of this program')
     .option('--json', 'for scripts')
     .action(({ json }: { json?: boolean }) => {

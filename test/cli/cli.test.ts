@@ -41,9 +41,9 @@ test('pool list, pool show and gateway list are tables', async t => {
   t.equal(
     list.out,
     [
-      'POOL  MODE            HEALTH               SERVES',
-      'all   load_balancing  green   2/2 healthy  home, spare',
-      'main  failover        green   2/2 healthy  home',
+      'POOL  MODE            HEALTH               SERVES       ROUTES',
+      'all   load_balancing  green   2/2 healthy  home, spare  0',
+      'main  failover        green   2/2 healthy  home         2',
       '',
     ].join('\n'),
   )
@@ -85,6 +85,7 @@ test('what is written for people can be coloured, and cannot steer the terminal'
     err: () => {},
     color: true,
     signal: new AbortController().signal,
+    confirm: null,
   }
   const actions = { run: async () => 0, demo: async () => 0 }
   t.equal(await cli(['pool', 'list'], envOf(it), io, actions), 0)

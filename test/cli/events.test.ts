@@ -39,6 +39,7 @@ function follow(env: Record<string, string>) {
     },
     color: false,
     signal: stop.signal,
+    confirm: null,
   }
   const ended = cli(['events', '--follow', '--json'], env, io, { run: async () => 0, demo: async () => 0 })
   const told = async (from: string[]) => {

@@ -18,7 +18,15 @@ export async function runCli(argv: readonly string[], env: Environment = {}, act
     err: (text: string) => void err.push(text),
     color: false,
     signal: new AbortController().signal,
+    confirm: null,
   }
   const exit = await cli(argv, env, io, actions)
   return { exit, out: out.join(''), err: err.join('') }
+}
+
+/** The words of a command line, as a shell would take it: quotes hold words together, a comment ends it. */
+export function unquoted(line: string): string[] {
+  const words = [...line.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)].map(([word]) => word)
+  const end = words.findIndex(word => word.startsWith('#'))
+  return (end < 0 ? words : words.slice(0, end)).map(word => word.replace(/"([^"]*)"|'([^']*)'/g, '$1$2'))
 }

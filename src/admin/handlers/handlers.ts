@@ -17,7 +17,7 @@ import { poolHandlers } from './pools.ts'
 import { routeHandlers } from './routes.ts'
 import { serviceHandlers } from './service.ts'
 
-type Params<Path extends string> = Path extends `${string}/:${infer Name}/${infer Rest}`
+export type Params<Path extends string> = Path extends `${string}/:${infer Name}/${infer Rest}`
   ? { readonly [Key in Name | keyof Params<`/${Rest}`>]: string }
   : Path extends `${string}/:${infer Name}`
     ? { readonly [Key in Name]: string }
