@@ -2,8 +2,10 @@
  * The Forwarded field (RFC 7239), for routes that speak it instead of X-Forwarded-*. Only one of the two is ever believed: on such a
  * route what a trusted peer says in the other does not go on.
  */
+
+import type { IsTrusted } from '../address.ts'
 import { cutLines, fieldValues } from './connection.ts'
-import { type IsTrusted, readAddress } from './peer.ts'
+import { readAddress } from './peer.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** Takes in what a trusted peer says of its client, and cuts all such fields: `forwardedLine` writes the only one that goes on. */

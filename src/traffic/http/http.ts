@@ -8,12 +8,12 @@ import type { AttemptEnd } from '../../core/after.ts'
 import { type Refusal, refuse } from '../../errors.ts'
 import type { State } from '../../state.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
+import { inRanges } from '../address.ts'
 import { Slots } from '../slots.ts'
 import { tcpWire } from '../wire.ts'
 import { DURATION_BOUNDS } from './counters.ts'
 import { IdleConnections } from './idle.ts'
 import { type HttpContext, HttpListener } from './listener.ts'
-import { inRanges } from './peer.ts'
 
 /** Ms between two sweeps: a deadline is kept to within so much. */
 const SWEEP = 250

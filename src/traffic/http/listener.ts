@@ -5,11 +5,11 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { Listener } from '../../config/schema.ts'
 import { buildRoutes, type RouteTable } from '../../core/routes.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
+import { type IsTrusted, isLoopback, plainAddress } from '../address.ts'
 import type { AttemptContext } from '../attempt.ts'
 import type { Wire } from '../wire.ts'
 import { ClientConnection } from './client.ts'
 import { ListenerCounts } from './counters.ts'
-import { type IsTrusted, plainAddress } from './peer.ts'
 import type { HeadLimits } from './request-head.ts'
 import { compileRules, type RouteRules } from './route-rules.ts'
 
@@ -175,8 +175,4 @@ export class HttpListener {
 
 function headLimits({ limits }: Listener): HeadLimits {
   return { requestLine: limits.max_request_line, head: limits.max_head, fields: limits.max_fields }
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1'
 }

@@ -2,10 +2,8 @@
  * Who is at the other end of a client connection, and what we tell the upstream about that. Trust is decided once per connection;
  * only behind a trusted proxy does a request have a client of its own.
  */
-import { BlockList, isIP, isIPv6 } from 'node:net'
-
-/** Whether an address (as `plainAddress` writes it) belongs to the trusted proxies of a listener. */
-export type IsTrusted = (address: string) => boolean
+import { isIP, isIPv6 } from 'node:net'
+import { type IsTrusted, plainAddress } from '../address.ts'
 
 export interface Peer {
   readonly address: string
@@ -28,29 +26,6 @@ export function createPeer(remoteAddress: string, proto: 'http' | 'https', port:
   const who = `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\n`
   const fixed = `${who}X-Forwarded-Proto: ${proto}\r\nX-Forwarded-Port: ${port}\r\n`
   return { address, proto, port, trusted: isTrusted(address), isTrusted, fixed, tail: fixed, authority: '' }
-}
-
-/** An address without what a socket may add: an IPv4 address as such also on a dual-stack listener, no zone. */
-export function plainAddress(address: string): string {
-  const zone = address.indexOf('%')
-  const text = zone === -1 ? address : address.slice(0, zone)
-  return text.startsWith('::ffff:') && text.includes('.') ? text.slice(7) : text
-}
-
-/** Whether an address lies in one of the ranges (`10.0.0.0/8`, `::1`). An IPv4 address in the form of an IPv6 one is the same address. */
-export function inRanges(ranges: readonly string[]): (address: string) => boolean {
-  if (ranges.length === 0) return () => false
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [address = '', prefix] = range.split('/')
-    if (prefix === undefined) list.addAddress(address, familyOf(address))
-    else list.addSubnet(address, Number(prefix), familyOf(address))
-  }
-  return address => list.check(address, familyOf(address))
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIPv6(address) ? 'ipv6' : 'ipv4'
 }
 
 /**

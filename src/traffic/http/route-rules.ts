@@ -4,10 +4,10 @@
  */
 import type { Route } from '../../core/nouns.ts'
 import type { ErrorCode } from '../../errors.ts'
+import { compileAdmission } from '../address.ts'
 import { compileFields, cutDropped, type FieldChanges, UNCHANGED } from './field-changes.ts'
 import { takeForwarded } from './forwarded.ts'
 import { compileAnswer, type FixedAnswer, lacksHost } from './own-answers.ts'
-import { inRanges } from './peer.ts'
 import { type RequestHead, requestPath, requestTarget } from './request-head.ts'
 
 export interface RouteRules {
@@ -36,14 +36,6 @@ export function compileRules(route: Route): RouteRules | null {
   const none = admits === null && answer === null && strip === '' && add === '' && !forwarded
   if (none && request === UNCHANGED && response === UNCHANGED) return null
   return { admits, answer, strip, add, forwarded, request, response }
-}
-
-/** Denied goes before allowed. */
-function compileAdmission({ allow, deny }: Route): RouteRules['admits'] {
-  if (allow === undefined && deny === undefined) return null
-  const isDenied = inRanges(deny ?? [])
-  const isAllowed = allow === undefined ? () => true : inRanges(allow)
-  return address => !isDenied(address) && isAllowed(address)
 }
 
 function withoutFinalSlash(prefix = ''): string {

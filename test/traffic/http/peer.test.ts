@@ -1,14 +1,5 @@
 import { test } from 'tap'
-import { clientAddress, createPeer, plainAddress } from '../../../src/traffic/http/peer.ts'
-
-test('addresses are written the same way on every listener', t => {
-  t.equal(plainAddress('192.0.2.1'), '192.0.2.1')
-  t.equal(plainAddress('::ffff:192.0.2.1'), '192.0.2.1')
-  t.equal(plainAddress('2001:db8::1'), '2001:db8::1')
-  t.equal(plainAddress('fe80::1%eth0'), 'fe80::1')
-  t.equal(plainAddress('::ffff:1'), '::ffff:1')
-  t.end()
-})
+import { clientAddress, createPeer } from '../../../src/traffic/http/peer.ts'
 
 test('trust is decided by the plain address', t => {
   const asked: string[] = []

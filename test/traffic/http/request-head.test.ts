@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { errors } from '../../../src/errors.ts'
-import { createPeer, type IsTrusted, type Peer } from '../../../src/traffic/http/peer.ts'
+import type { IsTrusted } from '../../../src/traffic/address.ts'
+import { createPeer, type Peer } from '../../../src/traffic/http/peer.ts'
 import {
   createRequestHead,
   type RequestHead,
