@@ -59,6 +59,8 @@ export const errors = {
   gateway_in_use: { title: 'The gateway is in use', status: 409, retry: false },
   pool_in_use: { title: 'The pool is in use', status: 409, retry: false },
   last_member_in_use: { title: 'The last member of a pool in use cannot go', status: 409, retry: false },
+  pool_balances: { title: 'The pool balances its load and does not fail over', status: 409, retry: false },
+  member_not_ready: { title: 'The member cannot serve at the moment', status: 409, retry: true },
   max_instances_reached: { title: 'The gateway has as many instances as it may have', status: 409, retry: true },
   loopback_backend: { title: 'The backend of the route is a loopback address', status: 409, retry: false },
   address_not_allowed: { title: 'The gateway may not announce this address', status: 409, retry: false },

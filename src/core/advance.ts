@@ -156,7 +156,7 @@ function rescued(snapshot: Snapshot): Snapshot {
   return buildSnapshot({ ...snapshot.world, sight: { ...sight, failing } }, snapshot, new Set(ended))
 }
 
-/** The pools in which a changed liveness record or hold shows. */
+/** The pools in which a changed liveness record, hold or failover by hand shows. */
 function touchedBy(before: World, after: World): ReadonlySet<string> {
   const touched = new Set<string>()
   for (const { name } of after.definitions.value.gateways) {
@@ -164,6 +164,12 @@ function touchedBy(before: World, after: World): ReadonlySet<string> {
       own(before.liveness.value.gateways, name) === own(after.liveness.value.gateways, name) &&
       own(before.holds.value.gateways, name) === own(after.holds.value.gateways, name)
     if (!same) for (const pool of poolsOf(after.definitions.value, name)) touched.add(pool)
+  }
+  const { failovers: were } = before.holds.value
+  const { failovers: are } = after.holds.value
+  if (were !== are) {
+    for (const name of [...Object.keys(were), ...Object.keys(are)])
+      if (own(were, name) !== own(are, name)) touched.add(name)
   }
   return touched
 }

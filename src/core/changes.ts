@@ -5,6 +5,7 @@
 import type { Refusal } from '../errors.ts'
 import { evaluate, recordOf, signal } from './evaluate.ts'
 import type { FactDraft } from './events.ts'
+import { endFailovers } from './failover.ts'
 import { expire, hold, holdsOf, release } from './holds.ts'
 import { gatewayOf } from './member.ts'
 import type { Announcement, Definitions, Hold, Member, World } from './nouns.ts'
@@ -21,12 +22,13 @@ export interface Proposal {
 /** Null: there is nothing to change. */
 export type Change = (world: World, now: number) => Proposal | Refusal | null
 
-/** Everything that time alone moves: silence, cooldowns, holds that run out. */
+/** Everything that time alone moves: silence, cooldowns, holds and failovers by hand that run out. */
 export const evaluation: Change = (world, now) => {
   const { definitions, liveness, holds, sight } = world
   const moved = evaluate(definitions.value, liveness.value, sight, now)
   const lifted = expire({ holds: holds.value, facts: moved.facts }, now)
-  return proposal(world, { liveness: moved.liveness, holds: lifted.holds }, lifted.facts)
+  const left = endFailovers(definitions.value, lifted.holds, now)
+  return proposal(world, { liveness: moved.liveness, holds: left }, lifted.facts)
 }
 
 /** What a beat that is already in sight changes: a gateway is seen, comes back, announces a hold or lifts its own. */

@@ -47,9 +47,18 @@ export function viewMember(
     priority,
     weight: member.weight,
     ...verdict,
-    ready: verdict.state === 'up' || (verdict.state === 'returning' && balancing),
+    ready:
+      verdict.state === 'up' ||
+      (verdict.state === 'returning' && (balancing || isCalledBack(world, pool, member, verdict))),
     upstreams: dialled(world, all),
   }
+}
+
+/** An operator has failed back to it before its cooldown was over. A cooldown that began later has to pass. */
+function isCalledBack({ holds }: World, pool: Judging, { gateway }: Member, { back_at }: Verdict): boolean {
+  const wish = own(holds.value.failovers, pool.name)
+  if (wish?.kind !== 'back' || wish.to !== gateway || back_at === null) return false
+  return back_at - pool.failback_cooldown <= wish.since
 }
 
 /** Every address of a gateway that is known, as upstreams of `pool` on `port`; null: on the port of its HTTP. */

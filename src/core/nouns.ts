@@ -53,7 +53,7 @@ export interface Hold {
   readonly note?: string
 }
 
-/** An operator's wish about who serves a failover pool; what follows from it is in `failover.ts`. */
+/** An operator's wish about who serves a failover pool; see `failover.ts`. */
 export type Failover =
   /** `to` outranks everybody before it in order, while it is ready. */
   | { readonly kind: 'over'; readonly to: string; readonly by: string; readonly since: number }
@@ -180,7 +180,13 @@ export interface Failing {
 
 /** What has been told about a pool, so that a change is told exactly once. `quiet`: its beginning was not told, nor will its end be. */
 export interface Told {
-  readonly failover: { readonly to: string; readonly emergency: boolean; readonly quiet: boolean } | null
+  readonly failover: {
+    readonly to: string
+    readonly emergency: boolean
+    /** Somebody asked for it. */
+    readonly operator: boolean
+    readonly quiet: boolean
+  } | null
   readonly outage: { readonly cause: OutageCause; readonly quiet: boolean } | null
 }
 
@@ -249,6 +255,8 @@ export type Serving =
       readonly original: string
       readonly since: number | null
       readonly back_at: number | null
+      /** Who asked for it, where the order alone would have chosen another. */
+      readonly by: string | null
     }
 
 export interface PoolView {
@@ -257,6 +265,8 @@ export interface PoolView {
   /** The port of the gateways by which it is judged; null: their HTTP. */
   readonly port: GatewayPort | null
   readonly members: readonly MemberView[]
+  /** A failover by hand that counts. */
+  readonly wish: Failover | null
   readonly serving: Serving
   readonly health: 'green' | 'yellow' | 'red'
   readonly text: string

@@ -3,7 +3,19 @@
  * changes; nothing rewrites a route.
  */
 import { NO_POOL } from './member.ts'
-import type { Choice, GatewayPort, MemberView, PinnedView, Plan, Pool, Route, Serving, World } from './nouns.ts'
+import type {
+  Choice,
+  Failover,
+  GatewayPort,
+  MemberView,
+  PinnedView,
+  Plan,
+  Pool,
+  PoolView,
+  Route,
+  Serving,
+  World,
+} from './nouns.ts'
 
 /**
  * The plan that a route asks for: `pool:NAME`, `gateway:NAME`, or `only:NAME` for a pinned route that must not move; `@PORT` behind it
@@ -33,12 +45,13 @@ export function isLoopback(backend: string | undefined): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^(::ffff:)?127\./i.test(host)
 }
 
-/** The plan of a pool and who serves it. `members` are all of them, in order. */
+/** The plan of a pool and who serves it. `members` are all of them, in order; `wish` is an operator's that counts. */
 export function planPool(
   pool: Pool,
   members: readonly MemberView[],
+  wish: Failover | null,
 ): { readonly plan: Plan; readonly serving: Serving } {
-  const ready = pool.enabled ? members.filter(dialable) : []
+  const ready = pool.enabled ? ranked(members, wish).filter(dialable) : []
   const emergency = pool.enabled ? emergencyOrder(members.map(view => ({ pool: pool.name, view }))) : []
   const failover = pool.mode === 'failover'
   const plan: Plan = {
@@ -51,32 +64,42 @@ export function planPool(
   if (!failover && ready.length > 0)
     return { plan, serving: { kind: 'balanced', gateways: ready.map(({ gateway }) => gateway) } }
   const original = members.find(({ state }) => state !== 'disabled')
-  return { plan, serving: whoServes(ready[0], emergency[0]?.view, original) }
+  return { plan, serving: whoServes(ready[0], emergency[0]?.view, original, wishBehind(ready[0], members, wish)) }
 }
 
 /**
  * The plan of the routes pinned to `gateway`: it serves while it is ready in its home pool, else the first ready sibling over its pools,
- * failover pools first, then by the shorter cooldown, then by name. `alone`: it does not move. `homes` are its pools, home first.
+ * failover pools first, then by the shorter cooldown, then by name. Where its home pool is failed over by hand to one behind it, it yields
+ * to that one. `alone`: it does not move. `homes` are its pools, home first.
  */
 export function planPinned(
   gateway: string,
-  homes: readonly { readonly name: string; readonly members: readonly MemberView[] }[],
+  homes: readonly Pick<PoolView, 'name' | 'members' | 'wish'>[],
   alone: boolean,
 ): PinnedView {
   const home = homes[0]
   const own = home?.members.find(view => view.gateway === gateway)
   const candidates: Candidate[] = home && own ? [{ pool: home.name, view: own }] : []
   if (!alone) {
-    for (const { name, members } of homes) {
-      for (const view of members) if (view.gateway !== gateway) candidates.push({ pool: name, view })
+    for (const { name, members, wish } of homes) {
+      for (const view of ranked(members, wish)) if (view.gateway !== gateway) candidates.push({ pool: name, view })
     }
+    const chosen = home && ranked(home.members, home.wish)[0]
+    if (home && own && chosen && chosen.priority > own.priority) candidates.unshift({ pool: home.name, view: chosen })
   }
   const choices = oncePerGateway(candidates.filter(({ view }) => dialable(view)))
   const others = candidates.filter(({ view }) => !choices.some(chosen => chosen.view.gateway === view.gateway))
   const emergency = oncePerGateway(emergencyOrder(others))
+  const first = choices[0]
+  const from = homes.find(({ name }) => name === first?.pool)
   return {
     gateway,
-    serving: whoServes(choices[0]?.view, emergency[0]?.view, own),
+    serving: whoServes(
+      first?.view,
+      emergency[0]?.view,
+      own,
+      from ? wishBehind(first?.view, from.members, from.wish) : null,
+    ),
     plan: {
       pool: home === undefined || home.name === NO_POOL ? null : home.name,
       policy: 'ordered',
@@ -108,6 +131,22 @@ function dialable(view: MemberView): boolean {
   return view.ready && view.upstreams.length > 0
 }
 
+/** `members` with the one first that an operator chose, if it is ready. */
+function ranked(members: readonly MemberView[], wish: Failover | null): readonly MemberView[] {
+  const chosen = wish?.kind === 'over' ? members.find(view => view.gateway === wish.to && dialable(view)) : undefined
+  return chosen === undefined ? members : [chosen, ...members.filter(view => view !== chosen)]
+}
+
+/** The wish that makes `first` serve, if the order alone would have chosen another. */
+function wishBehind(
+  first: MemberView | undefined,
+  members: readonly MemberView[],
+  wish: Failover | null,
+): Failover | null {
+  if (first === undefined || wish?.kind !== 'over' || wish.to !== first.gateway) return null
+  return members.some(view => view.priority < first.priority && dialable(view)) ? wish : null
+}
+
 function choice(pool: string, { gateway, weight, upstreams }: MemberView): Choice {
   return { pool, gateway, weight, upstreams }
 }
@@ -130,12 +169,15 @@ function whoServes(
   first: MemberView | undefined,
   last: MemberView | undefined,
   original: MemberView | undefined,
+  wish: Failover | null,
 ): Serving {
   const gateway = first?.gateway ?? last?.gateway
   if (gateway === undefined || original === undefined) return { kind: 'nobody' }
   if (first === original) return { kind: 'first', gateway }
   const kind = first ? 'failover' : 'emergency'
-  return { kind, gateway, original: original.gateway, since: original.since, back_at: original.back_at }
+  // An original that is ready is away since it was passed over, and nobody knows for how long.
+  const { since, back_at } = wish && original.ready ? { since: wish.since, back_at: null } : original
+  return { kind, gateway, original: original.gateway, since, back_at, by: wish?.by ?? null }
 }
 
 function earliest(members: readonly MemberView[]): number | null {

@@ -2,6 +2,7 @@
  * The snapshot: the one immutable value that every request reads. Built from the world whenever a decision changes; pools that the change
  * did not touch keep their very objects.
  */
+import { wishFor } from './failover.ts'
 import { NO_POOL, viewMember } from './member.ts'
 import type { GatewayPort, PinnedView, Pool, PoolView, Route, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
@@ -103,6 +104,7 @@ function poolsUnder({ target }: Route, pools: readonly Pool[]): readonly string[
 
 function viewPool(world: World, pool: Pool, port: GatewayPort | null, judged: boolean): PoolView {
   const members = pool.members.map((member, i) => viewMember(world, pool, member, i + 1, port))
+  const wish = wishFor(world, pool)
   const counted = members.filter(({ state }) => state !== 'disabled')
   const healthy = counted.filter(({ ready, upstreams }) => ready && upstreams.length > 0).length
   const failing = (judged && own(world.sight.failing, pool.name)) || null
@@ -111,7 +113,8 @@ function viewPool(world: World, pool: Pool, port: GatewayPort | null, judged: bo
     enabled: pool.enabled,
     port,
     members,
-    ...planPool(pool, members),
+    wish,
+    ...planPool(pool, members, wish),
     health: healthy === 0 || failing ? 'red' : healthy === counted.length ? 'green' : 'yellow',
     text: `${healthy}/${counted.length} healthy`,
     failing,
@@ -129,5 +132,5 @@ function viewPinned(
   // In no pool there is no cooldown to sit out and nobody to move to.
   const pool = { name: NO_POOL, mode: 'failover', failback_cooldown: 0 } as const
   const member = viewMember(world, pool, { gateway, weight: 1 }, 1, port)
-  return planPinned(gateway, [{ name: NO_POOL, members: [member] }], alone)
+  return planPinned(gateway, [{ name: NO_POOL, members: [member], wish: null }], alone)
 }

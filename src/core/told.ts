@@ -58,7 +58,12 @@ export function hear(
           ...told,
           [fact.subject]: {
             ...was,
-            failover: { to: fact.to, emergency: fact.cause === 'emergency', quiet: false },
+            failover: {
+              to: fact.to,
+              emergency: fact.cause === 'emergency',
+              operator: fact.cause === 'operator',
+              quiet: false,
+            },
           },
         }
         break
@@ -88,8 +93,11 @@ function state(world: World, view: PoolView, was: Told, quiet: boolean): Told {
     modeOf(world, view.name) === 'failover'
   ) {
     const emergency = serving.kind === 'emergency'
+    const operator = serving.by !== null
     if (failover?.to !== serving.gateway || failover.emergency !== emergency)
-      failover = { to: serving.gateway, emergency, quiet: quiet && (failover?.quiet ?? true) }
+      failover = { to: serving.gateway, emergency, operator, quiet: quiet && (failover?.quiet ?? true) }
+    // Who stood in by order stays by wish, or the other way round: worth to know, and nothing to tell.
+    else if (failover.operator !== operator) failover = { ...failover, operator }
   }
   const cause = outageOf(world, view, was)
   if (cause === null) outage = null
@@ -115,13 +123,20 @@ function outageFacts(subject: string, was: Told, is: Told, at: number): FactDraf
 }
 
 function failoverFacts(world: World, view: PoolView, was: Told, is: Told, quiet: boolean, at: number): FactDraft[] {
-  if (was.failover === is.failover || (is.failover ? quiet : was.failover?.quiet)) return []
+  if (was.failover?.to === is.failover?.to && was.failover?.emergency === is.failover?.emergency) return []
+  if (is.failover ? quiet : was.failover?.quiet) return []
   const original = view.members.find(({ state }) => state !== 'disabled')
   const first = original?.gateway ?? ''
   const from = was.failover?.to ?? first
   const common = { at, subject: view.name, from, original: first, routes: routesOf(world, view.name) }
-  if (is.failover === null) return [{ kind: 'pool_failover_restored', cause: 'failback', to: first, ...common }]
-  const cause = is.failover.emergency ? 'emergency' : (original?.state ?? 'unknown')
+  const ended = was.failover?.operator === true && view.wish?.kind !== 'over'
+  if (is.failover === null) {
+    // The first in order serves while it is returning only where somebody failed back to it.
+    const cause = ended || original?.state === 'returning' ? 'operator' : 'failback'
+    return [{ kind: 'pool_failover_restored', cause, to: first, ...common }]
+  }
+  const byHand = ended || is.failover.operator
+  const cause = is.failover.emergency ? 'emergency' : byHand ? 'operator' : (original?.state ?? 'unknown')
   return [{ kind: 'pool_failover_activated', cause, to: is.failover.to, ...common }]
 }
 

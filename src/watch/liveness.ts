@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts'
 import { beat, evaluation } from '../core/changes.ts'
 import { beatInterval, latenessLimit, nextDue } from '../core/evaluate.ts'
+import { nextFailoverEnd } from '../core/failover.ts'
 import { nextExpiry } from '../core/holds.ts'
 import { gatewayOf } from '../core/member.ts'
 import type { Announcement, Beats } from '../core/nouns.ts'
@@ -45,12 +46,13 @@ export function watchLiveness({ state, ledger, store, clock }: LivenessOptions):
   const pulse = () => Math.min(PULSE, latenessLimit(threshold()))
   const due = () => {
     const { world } = state.snapshot
-    return Math.min(nextDue(world), nextExpiry(world.holds.value))
+    return Math.min(nextDue(world), nextExpiry(world.holds.value), nextFailoverEnd(world))
   }
 
   const arm = (at: number) => {
     timer?.[Symbol.dispose]()
-    wakesAt = at
+    // What a change has made due for some time is no sign that we were away.
+    wakesAt = Math.max(at, store.now())
     timer = clock.after(Math.max(0, at - store.now()), wake)
   }
 

@@ -6,6 +6,7 @@
 import { beat, type Change, evaluation } from '../../src/core/changes.ts'
 import { beatInterval, latenessLimit, nextDue } from '../../src/core/evaluate.ts'
 import type { Event } from '../../src/core/events.ts'
+import { failBack, failOver, nextFailoverEnd } from '../../src/core/failover.ts'
 import { hold, nextExpiry, release } from '../../src/core/holds.ts'
 import type { Announcement, Choice, Definitions, FailureReason, Hold, Plan, World } from '../../src/core/nouns.ts'
 import { passiveAgenda, targetOf } from '../../src/core/passive.ts'
@@ -106,7 +107,8 @@ export async function createModel(seed: number): Promise<Model> {
 
   const world = () => state.snapshot.world
   const threshold = () => definitions.settings.gateway_down_threshold
-  const due = () => (away ? Infinity : Math.min(nextDue(world()), nextExpiry(world().holds.value)))
+  const due = () =>
+    away ? Infinity : Math.min(nextDue(world()), nextExpiry(world().holds.value), nextFailoverEnd(world()))
 
   const evaluate = async () => {
     const was = due()
@@ -314,6 +316,25 @@ export async function createModel(seed: number): Promise<Model> {
         const reason = oneOf(['drain', 'maintenance', 'shutdown'] as const)
         const chosen = (one: Hold) => one.reason === reason || one.holder === 'ops'
         return commit(wish(({ holds }) => release({ holds: holds.value, facts: [] }, name, chosen, now)))
+      },
+    ],
+    [
+      4,
+      'somebody fails over',
+      () => {
+        const pool = oneOf(definitions.pools.filter(({ mode }) => mode === 'failover'))
+        const to = oneOf(pool?.members ?? [])
+        return pool && to && commit(failOver(pool.name, to.gateway, 'ops'))
+      },
+    ],
+    [
+      4,
+      'somebody fails back',
+      () => {
+        const pool = oneOf(definitions.pools.filter(({ mode }) => mode === 'failover'))
+        const change = failBack(pool?.name ?? '', 'ops')
+        const proposed = change(world(), now)
+        return proposed && !('kind' in proposed) && commit(change)
       },
     ],
     [4, 'definitions change', () => (away && !fromFile ? undefined : define(changeDefinitions(definitions, dice)))],

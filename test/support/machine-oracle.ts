@@ -4,13 +4,13 @@
  *
  *  1. Who is held, down or disabled is never offered: not first, not for a retry, not in an emergency.
  *  2. While somebody is ready only the ready come first. The others stand in by rank: returning (first back first), ejected, never seen.
- *  3. In failover the ready come by priority, so that the first in order serves as soon as it is ready.
+ *  3. In failover the ready come by priority, so that the first in order serves as soon as it is ready; but for a failover by hand.
  *  4. A gateway goes down after a whole threshold of silence that we were there to hear, and at most 1 s later. Our own pause, restart or
  *     lost store takes nobody down.
  *  5. A gateway is back in a pool after that pool's own cooldown, at most 1 s later; each length is told once per return.
  *  6. A gap in the beats resets the cooldown, at most 1 s late; none is overlooked while we listen.
  *  7. Facts about a gateway follow the machine: one down per up, one cooldown per return.
- *  8. Held and released are told in turns for each hold.
+ *  8. Held and released are told in turns for each hold. No hold and no failover by hand outlives its end.
  *  9. Failover activated and restored, outage started and resolved are told in turns for each pool, when they are true.
  * 10. An upstream's ejection and return are told in turns; it returns by a passed trial, in failover after the whole cooldown since. When
  *     its gateway goes down the ejection is over: the gateway's own cooldown follows.
@@ -319,7 +319,13 @@ export function createOracle(start: number): Oracle {
     }
   }
 
-  function checkHolds({ holds }: World, now: number): void {
+  function checkHolds({ holds, definitions }: World, now: number): void {
+    for (const [name, wish] of Object.entries(holds.value.failovers)) {
+      const pool = definitions.value.pools.find(one => one.name === name)
+      const stands = pool?.mode === 'failover' && pool.members.some(({ gateway }) => gateway === wish.to)
+      if (!stands && disturbedAt + SOON < now) violated(8, `the failover of ${name} to ${wish.to} has outlived itself`)
+      if (wish.kind === 'back' && wish.until + SOON < now) violated(8, `the failback of ${name} has run out`)
+    }
     for (const [name, wishes] of Object.entries(holds.value.gateways))
       if (wishes.some(({ until = now }) => until + SOON < now)) violated(8, `a hold of ${name} has run out`)
   }

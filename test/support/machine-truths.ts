@@ -51,8 +51,11 @@ interface Standing {
 function standing(world: World, pool: Pool, name: string, keys: readonly string[]): Standing {
   const { definitions, holds, liveness, sight } = world
   const gateway = definitions.value.gateways.find(one => one.name === name)
+  const wish = own(holds.value.failovers, pool.name)
+  const calledBack = wish?.kind === 'back' && wish.to === name
   const is = (state: string, back = 0): Standing => {
-    return { state, ready: state === 'up' || (state === 'returning' && pool.mode === 'load_balancing'), back }
+    const serves = pool.mode === 'load_balancing' || (calledBack && back - pool.failback_cooldown <= wish.since)
+    return { state, ready: state === 'up' || (state === 'returning' && serves), back }
   }
   if (!gateway?.enabled) return is('disabled')
   const wishes = own(holds.value.gateways, name) ?? []
@@ -91,7 +94,10 @@ export function checkPlans({ world, pools, pinned }: Snapshot): void {
     const plan = own(pools, pool.name)?.plan
     checkPlan(world, plan, standings, pool.name)
     const isReady = ({ gateway }: Pool['members'][number]) => standings.get(`${pool.name}/${gateway}`)?.ready
-    const ready = pool.enabled ? pool.members.filter(isReady).map(({ gateway }) => gateway) : []
+    const byOrder = pool.enabled ? pool.members.filter(isReady).map(({ gateway }) => gateway) : []
+    const wish = own(world.holds.value.failovers, pool.name)
+    const chosen = wish?.kind === 'over' && pool.mode === 'failover' ? wish.to : undefined
+    const ready = byOrder.toSorted((a, b) => Number(b === chosen) - Number(a === chosen))
     const offered = plan?.choices.map(({ gateway }) => gateway) ?? []
     if (ready.join() !== offered.join())
       violated(3, `${pool.name} offers ${offered.join()}, and ${ready.join()} are ready`)
