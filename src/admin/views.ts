@@ -17,10 +17,10 @@ type PoolRow = z.output<typeof poolList>['items'][number]
 type GatewayRow = z.output<typeof gatewayList>['items'][number]
 type RouteRow = z.output<typeof routeList>['items'][number]
 type Member = z.output<typeof memberList>['items'][number]
-type Served = Pick<PoolRow, 'serving' | 'serving_as' | 'original' | 'since' | 'back_at'>
+type Served = Pick<PoolRow, 'serving' | 'serving_as' | 'original' | 'since' | 'back_at' | 'by'>
 
 function served(serving: Serving, back_at: number | null): Served {
-  const nobody = { original: null, since: null, back_at: null }
+  const nobody = { original: null, since: null, back_at: null, by: null }
   switch (serving.kind) {
     case 'nobody':
       return { ...nobody, serving: [], serving_as: 'nobody', back_at }
@@ -30,8 +30,8 @@ function served(serving: Serving, back_at: number | null): Served {
       return { ...nobody, serving: [serving.gateway], serving_as: 'first' }
     case 'failover':
     case 'emergency': {
-      const { kind, gateway, original, since, back_at: returns } = serving
-      return { serving: [gateway], serving_as: kind, original, since, back_at: returns }
+      const { kind, gateway, original, since, back_at: returns, by } = serving
+      return { serving: [gateway], serving_as: kind, original, since, back_at: returns, by }
     }
   }
 }
@@ -39,7 +39,7 @@ function served(serving: Serving, back_at: number | null): Served {
 const NO_PLAN: Plan = { pool: null, policy: 'ordered', choices: [], emergency: [], back_at: null }
 const NOBODY: Serving = { kind: 'nobody' }
 /** A route that answers by itself. */
-const HERE: Served = { serving: [], serving_as: 'here', original: null, since: null, back_at: null }
+const HERE: Served = { serving: [], serving_as: 'here', original: null, since: null, back_at: null, by: null }
 
 export function poolRow(snapshot: Snapshot, { name, title, enabled, mode, members }: Pool): PoolRow {
   const view = own(snapshot.pools, name)
@@ -61,10 +61,17 @@ export function poolInFull(snapshot: Snapshot, pool: Pool): z.output<typeof pool
   return {
     ...poolRow(snapshot, pool),
     failing: failing && { since: failing.since, upstream: failing.upstream },
+    failover: wishOf(snapshot, pool.name),
     members: membersOf(snapshot, pool.name),
     routes: [...routesOf(snapshot.world, pool.name)],
     definition: pool,
   }
+}
+
+/** What somebody asked of a pool by hand. */
+export function wishOf(snapshot: Snapshot, pool: string): z.output<typeof poolDetail>['failover'] {
+  const wish = own(snapshot.pools, pool)?.wish ?? null
+  return wish && { ...wish }
 }
 
 export function membersOf(snapshot: Snapshot, pool: string): Member[] {

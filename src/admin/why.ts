@@ -6,7 +6,7 @@ import { formatDuration } from '../config/units.ts'
 import { newestBeat } from '../core/evaluate.ts'
 import { heldBy } from '../core/holds.ts'
 import { gatewayOf, upstreamsOf } from '../core/member.ts'
-import type { FailureReason, Hold, MemberView, PassiveRecord, Pool, Snapshot } from '../core/nouns.ts'
+import type { Failover, FailureReason, Hold, MemberView, PassiveRecord, Pool, Snapshot } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
 import type { why } from './contract/pools.ts'
 import { relative, span } from './contract/span.ts'
@@ -66,10 +66,11 @@ export function explain(
     since,
     back_at,
     decided_by: decidedBy(it, replica, cluster),
+    failover: view.wish && { ...view.wish },
     newest_beat: Number.isFinite(newest) ? newest : null,
     counters: it.counters,
     next_transition: nextTransition(it),
-    answer: [reason(it), ...afterthoughts(it, served, view.failing !== null)].join(' '),
+    answer: [reason(it), ...afterthoughts(it, served, view.failing !== null), ...asked(it, view.wish)].join(' '),
   }
 }
 
@@ -215,6 +216,19 @@ function afterthoughts({ member, pool, counters }: Case, served: readonly string
   }
   const others = served.length > 0 ? `${served.join(', ')} serves` : 'nobody serves'
   return [ready ? `It stands by; ${others}.` : `Meanwhile ${others}.`, ...warned(counters)]
+}
+
+/** A failover by hand, as far as it concerns this member. */
+function asked(
+  { member: { gateway, priority, ready }, pool: { members }, now }: Case,
+  wish: Failover | null,
+): string[] {
+  if (wish === null) return []
+  const said = `${wish.by} failed ${wish.kind} to`
+  const ago = relative(wish.since, now)
+  if (wish.to === gateway) return [`${said} it ${ago}${ready ? '' : ', which counts once it is ready'}.`]
+  const isPassedOver = members.findIndex(member => member.gateway === wish.to) >= priority
+  return wish.kind === 'over' && isPassedOver ? [`${said} ${wish.to} ${ago}.`] : []
 }
 
 function warned(counters: Why['counters']): string[] {

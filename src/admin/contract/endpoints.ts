@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod'
 import { eventEndpoints } from './events.ts'
+import { failoverEndpoints } from './failover.ts'
 import { gatewayEndpoints } from './gateways.ts'
 import { poolEndpoints } from './pools.ts'
 import { routeEndpoints } from './routes.ts'
@@ -13,6 +14,7 @@ export const endpoints = {
   ...serviceEndpoints,
   ...gatewayEndpoints,
   ...poolEndpoints,
+  ...failoverEndpoints,
   ...routeEndpoints,
   ...eventEndpoints,
 }

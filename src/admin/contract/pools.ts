@@ -23,12 +23,25 @@ export const poolRow = z.object({
   routes: z.number().meta({ description: 'How many go to it' }),
 })
 
+/** A failover or failback by hand. */
+export const wish = z
+  .object({
+    kind: z.enum(['over', 'back']).meta({ description: 'over: it outranks those before it; back: without cooldown' }),
+    to: z.string(),
+    by: z.string().meta({ description: 'Who asked for it' }),
+    since: moment,
+    until: moment.optional().meta({ description: 'back: when its cooldown would be over, ms since 1970' }),
+  })
+  .nullable()
+  .meta({ description: 'What somebody asked for by hand' })
+
 export const poolList = listOf(poolRow)
 export const poolDetail = poolRow.extend({
   failing: z
     .object({ since: moment, upstream: z.string() })
     .nullable()
     .meta({ description: 'Its last member keeps failing' }),
+  failover: wish,
   members: z.array(memberView),
   routes: z.array(z.string()),
   definition: pool,
@@ -46,6 +59,7 @@ export const why = z.object({
   decided_by: z
     .object({ kind: z.enum(['cluster', 'replica', 'holder', 'definitions']), name: z.string() })
     .meta({ description: 'Who says that it is in this state' }),
+  failover: wish,
   newest_beat: momentOrNull,
   counters: z
     .array(

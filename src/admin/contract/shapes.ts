@@ -38,6 +38,7 @@ export const served = {
   }),
   original: z.string().nullable().meta({ description: 'Whose place the stand-in takes' }),
   since: momentOrNull.meta({ description: 'Since when the original is away, ms since 1970' }),
+  by: z.string().nullable().meta({ description: 'Who asked for the stand-in by hand' }),
   back_at: momentOrNull.meta({ description: 'When the original, or anybody, is back at the earliest, ms since 1970' }),
 }
 

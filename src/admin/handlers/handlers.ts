@@ -12,6 +12,7 @@ import type { EndpointId, Endpoints } from '../contract/endpoints.ts'
 import type { AdminOptions } from '../server.ts'
 import type { EventStreams } from '../stream.ts'
 import { eventHandlers } from './events.ts'
+import { failoverHandlers } from './failover.ts'
 import { gatewayHandlers } from './gateways.ts'
 import { poolHandlers } from './pools.ts'
 import { routeHandlers } from './routes.ts'
@@ -66,6 +67,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
     ...serviceHandlers(options),
     ...gatewayHandlers(options),
     ...poolHandlers(options),
+    ...failoverHandlers(options),
     ...routeHandlers(options),
     ...eventHandlers(options),
   }
