@@ -6,7 +6,7 @@ import { refuse } from '../src/errors.ts'
 import { createLedger } from '../src/ledger.ts'
 import { createState } from '../src/state.ts'
 import { type MemoryStore, memoryStore } from './support/memory-store.ts'
-import { define, START, up } from './support/world.ts'
+import { define, livenessOf, START, up } from './support/world.ts'
 
 const gateways = ['a', 'b'].map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
 const definitions = define({ gateways, pools: [{ name: 'p', members: ['a', 'b'] }] })
@@ -14,7 +14,7 @@ const NOW = START + 90_000
 
 /** A replica on a store that holds `records`; definitions are in the store, or else given by its file. */
 async function open(mode: 'store' | 'file' = 'store', records: Record<string, GatewayRecord> = { a: up, b: up }) {
-  const liveness = { gateways: records }
+  const liveness = livenessOf(records)
   const store = memoryStore(() => NOW, mode === 'store' ? { definitions, liveness } : { liveness })
   const documents = await store.read()
   const errors: unknown[] = []
@@ -36,7 +36,7 @@ async function open(mode: 'store' | 'file' = 'store', records: Record<string, Ga
 const see =
   (gateway: string, since: number): Change =>
   ({ liveness }) => ({
-    documents: { liveness: { gateways: { ...liveness.value.gateways, [gateway]: { state: 'up', since } } } },
+    documents: { liveness: livenessOf({ ...liveness.value.gateways, [gateway]: { state: 'up', since } }) },
     facts: [{ kind: 'first_alive', at: since, subject: gateway, cause: 'beat' }],
   })
 
@@ -108,7 +108,7 @@ function overtake(store: MemoryStore, times: number): void {
   let left = times
   store.disturb = () => {
     const { gateways } = store.documents.liveness.value
-    if (left-- > 0) store.put({ liveness: { gateways: { ...gateways, [`other${left}`]: up } } })
+    if (left-- > 0) store.put({ liveness: livenessOf({ ...gateways, [`other${left}`]: up }) })
     return undefined
   }
 }
@@ -219,7 +219,7 @@ test('what happens here while the store writes is not lost, and is told beside t
     return undefined
   }
   const dead: Change = () => ({
-    documents: { liveness: { gateways: { a: { state: 'down', since: NOW }, b: up } } },
+    documents: { liveness: livenessOf({ a: { state: 'down', since: NOW }, b: up }) },
     facts: [],
   })
   await ledger.commit(dead, 'system')

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Event, Fact } from '../src/core/events.ts'
 import { createState } from '../src/state.ts'
-import { define, START, up, worldOf } from './support/world.ts'
+import { define, livenessOf, START, up, worldOf } from './support/world.ts'
 
 const gateways = ['a', 'b'].map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
 const definitions = define({ gateways, pools: [{ name: 'p', members: ['a', 'b'] }] })
@@ -37,7 +37,7 @@ const fact = (id: string): Fact => ({
 })
 const committed = (facts: readonly Fact[]): Event => ({
   kind: 'committed',
-  documents: { liveness: { revision: 2, value: { gateways: { a: down, b: up } } } },
+  documents: { liveness: { revision: 2, value: livenessOf({ a: down, b: up }) } },
   facts,
   at: START,
 })

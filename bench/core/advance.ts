@@ -26,7 +26,10 @@ function start(size: number): Snapshot {
     definitions: { revision: 1, value: definitions.parse({ gateways, pools, routes }) },
     holds: { revision: 0, value: EMPTY.holds },
     access: { revision: 0, value: { tokens: [] } },
-    liveness: { revision: 1, value: { gateways: Object.fromEntries(gateways.map(({ name }) => [name, up])) } },
+    liveness: {
+      revision: 1,
+      value: { ...EMPTY.liveness, gateways: Object.fromEntries(gateways.map(({ name }) => [name, up])) },
+    },
     sight: { observing_since: AT, beats: {}, passive: {}, failing: {}, addresses: {}, told: {} },
   })
 }
@@ -42,7 +45,9 @@ for (const size of [2, 16, 256]) {
   const beat: Event = { kind: 'beat', gateway: 'g0', instance: 'i', said: { state: 'ready' }, at: AT }
   const records = (g0: GatewayRecord): Event => ({
     kind: 'committed',
-    documents: { liveness: { revision: 2, value: { gateways: { ...world.liveness.value.gateways, g0 } } } },
+    documents: {
+      liveness: { revision: 2, value: { ...EMPTY.liveness, gateways: { ...world.liveness.value.gateways, g0 } } },
+    },
     facts: [],
     at: AT,
   })

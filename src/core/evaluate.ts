@@ -119,7 +119,7 @@ export function evaluate(definitions: Definitions, liveness: Liveness, seen: Obs
   }
   if (!changed) return { liveness, facts: [] }
   told.sort((a, b) => a.due - b.due)
-  return { liveness: { gateways: records }, facts: told.flatMap(({ facts }) => facts) }
+  return { liveness: { ...liveness, gateways: records }, facts: told.flatMap(({ facts }) => facts) }
 }
 
 /** One signal to one gateway's record; the same value when it changed nothing. */
@@ -128,7 +128,7 @@ export function signal(before: Moved, gateway: string, given: Signal): Moved {
   const step = move(record, given, gateway)
   if (step.record === record) return before
   return {
-    liveness: { gateways: { ...before.liveness.gateways, [gateway]: step.record } },
+    liveness: { ...before.liveness, gateways: { ...before.liveness.gateways, [gateway]: step.record } },
     facts: [...before.facts, ...step.facts],
   }
 }

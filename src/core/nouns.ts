@@ -35,6 +35,10 @@ export type GatewayRecord =
 
 export interface Liveness {
   readonly gateways: Readonly<Record<string, GatewayRecord>>
+  /** gateway → instance → since when it is known. Who falls silent, or is forgotten, leaves. */
+  readonly instances: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** gateway → the instances that there was no room for, so that each is told once. */
+  readonly refused: Readonly<Record<string, readonly string[]>>
 }
 
 export type HoldReason = 'drain' | 'maintenance' | 'shutdown'
@@ -66,8 +70,36 @@ export type Failover =
       readonly until: number
     }
 
+/** A day of the week, as windows name it. */
+export type Day = 'mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun'
+
+/** Times during which a gateway is held for maintenance. */
+export type Schedule =
+  /** Moments, ms since 1970. */
+  | { readonly kind: 'once'; readonly from: number; readonly to: number }
+  /** `HH:MM` on the clocks of `time_zone`; it begins on these days, and ends on the next one where `to` is not after `from`. */
+  | {
+      readonly kind: 'weekly'
+      readonly days: readonly Day[]
+      readonly from: string
+      readonly to: string
+      readonly time_zone: string
+    }
+
+export interface Window {
+  readonly name: string
+  readonly schedule: Schedule
+  /** The one that comes, ms since 1970; null: there is no further one. */
+  readonly next: { readonly from: number; readonly to: number } | null
+  readonly by: string
+  readonly since: number
+  readonly note?: string
+}
+
 export interface Holds {
   readonly gateways: Readonly<Record<string, readonly Hold[]>>
+  /** By gateway. */
+  readonly windows: Readonly<Record<string, readonly Window[]>>
   /** By pool. */
   readonly failovers: Readonly<Record<string, Failover>>
 }
@@ -111,6 +143,13 @@ export interface Announcement {
   readonly os?: string
   readonly arch?: string
   readonly version?: string
+  /** A literal address; only of a gateway whose definition leaves it to its instances. */
+  readonly address?: string
+  readonly http_port?: number
+  /** Percent of the configured weight that it wants. */
+  readonly weight?: number
+  /** Open at the moment, as it says. */
+  readonly connections?: number
 }
 
 /** gateway → instance → its newest beat. */
@@ -224,6 +263,10 @@ export interface Upstream {
   readonly gateway: string
   readonly address: string
   readonly port: number
+  /** Set where each instance of the gateway announces an address of its own. */
+  readonly instance?: string
+  /** Its share among the upstreams of its member; absent: 1. */
+  readonly weight?: number
 }
 
 export type MemberState = 'up' | 'returning' | 'ejected' | 'unknown' | 'down' | 'held' | 'disabled'

@@ -123,7 +123,7 @@ export const EMPTY: Values = {
     routes: [],
     settings: { gateway_down_threshold: 90_000, address_ranges: [] },
   },
-  holds: { gateways: {}, failovers: {} },
-  liveness: { gateways: {} },
+  holds: { gateways: {}, windows: {}, failovers: {} },
+  liveness: { gateways: {}, instances: {}, refused: {} },
   access: { tokens: [] },
 }

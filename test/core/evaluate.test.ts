@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { beatInterval, evaluate, gapTime, latenessLimit, nextDue, signal } from '../../src/core/evaluate.ts'
 import type { Beats, Definitions, GatewayRecord } from '../../src/core/nouns.ts'
-import { define, down, returning, START, up, worldOf } from '../support/world.ts'
+import { define, down, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
 
 const SECOND = 1_000
 const home = { name: 'home', address: '127.0.0.1', liveness: 'heartbeat' as const }
@@ -23,7 +23,7 @@ function becomes(
   now: number,
   { beats = beatAt(START), since = START, known = definitions as Definitions } = {},
 ) {
-  const liveness = { gateways: record ? { home: record } : {} }
+  const liveness = livenessOf(record ? { home: record } : {})
   const moved = evaluate(known, liveness, { beats, observing_since: since }, now)
   return {
     same: moved.liveness === liveness,
@@ -80,7 +80,7 @@ test('each cooldown length is over in its time, told once with its pools; the la
   })
   const { facts } = evaluate(
     definitions,
-    { gateways: { home: returning() } },
+    livenessOf({ home: returning() }),
     { beats: beatAt(START), observing_since: START },
     START + 10 * SECOND,
   )
@@ -106,7 +106,7 @@ test('what fell due in one late evaluation is told in the order in which it fell
   )
   const known = define({ gateways: [home, { ...home, name: 'nas' }], pools: [] })
   const beats = { ...beatAt(START + 5), nas: { one: { at: START, said: { state: 'ready' as const } } } }
-  const { facts } = evaluate(known, { gateways: { home: up, nas: up } }, { beats, observing_since: START }, START + 1e6)
+  const { facts } = evaluate(known, livenessOf({ home: up, nas: up }), { beats, observing_since: START }, START + 1e6)
   t.strictSame(
     facts.map(({ subject }) => subject),
     ['nas', 'home'],
@@ -147,9 +147,9 @@ test('only heartbeat gateways are judged by their beats', t => {
 })
 
 test('records of gateways that are no longer defined are dropped', t => {
-  const liveness = { gateways: { home: up, gone: down } }
+  const liveness = livenessOf({ home: up, gone: down })
   const moved = evaluate(definitions, liveness, { beats: beatAt(START), observing_since: START }, START)
-  t.strictSame(moved, { liveness: { gateways: { home: up } }, facts: [] })
+  t.strictSame(moved, { liveness: livenessOf({ home: up }), facts: [] })
   t.end()
 })
 
@@ -165,7 +165,7 @@ test('the next due moment is the one at which an evaluation changes something, a
 })
 
 test('a signal that changes nothing answers the same value', t => {
-  const before = { liveness: { gateways: { home: up } }, facts: [] }
+  const before = { liveness: livenessOf({ home: up }), facts: [] }
   t.equal(signal(before, 'home', { kind: 'beat', at: 1 }), before)
   t.match(signal(before, 'constructor', { kind: 'beat', at: 1 }), {
     liveness: { gateways: { home: up, constructor: { state: 'up' } } },

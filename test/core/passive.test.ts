@@ -3,7 +3,7 @@ import { advance, begin } from '../../src/core/advance.ts'
 import type { Event } from '../../src/core/events.ts'
 import type { Definitions, FailureReason, GatewayRecord, Snapshot } from '../../src/core/nouns.ts'
 import { passiveAgenda, put, targetOf } from '../../src/core/passive.ts'
-import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
+import { define, down, drained, type Known, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
 
 const names = ['a', 'b', 'c', 'd']
 const gateways = names.map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
@@ -276,7 +276,7 @@ test('a gateway that goes down takes its ejection with it: on its return only th
   const commit = (record: GatewayRecord, revision: number) =>
     it.apply({
       kind: 'committed',
-      documents: { liveness: { revision, value: { gateways: { ...records, a: record } } } },
+      documents: { liveness: { revision, value: livenessOf({ ...records, a: record }) } },
       facts: [],
       at: START + revision,
     })

@@ -5,8 +5,9 @@ import type { Event } from '../../src/core/events.ts'
 import type { Snapshot } from '../../src/core/nouns.ts'
 import { own } from '../../src/core/own.ts'
 import { buildSnapshot, viewOf } from '../../src/core/snapshot.ts'
+import { EMPTY } from '../../src/core/store.ts'
 import { routesOf } from '../../src/core/told.ts'
-import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
+import { define, down, drained, type Known, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
 
 const gateways = ['a', 'b', 'c'].map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
 const definitions = define({
@@ -33,7 +34,7 @@ const step = (snapshot: Snapshot, event: Event): Snapshot => {
 const become = (snapshot: Snapshot, changed: Known['records']) =>
   step(snapshot, {
     kind: 'committed',
-    documents: { liveness: { revision: 2, value: { gateways: { ...records, ...changed } } } },
+    documents: { liveness: { revision: 2, value: livenessOf({ ...records, ...changed }) } },
     facts: [],
     at: START,
   })
@@ -90,7 +91,7 @@ test('a pinned gateway that is in no pool is seen to go down, to be held and to 
   const before = fresh()
   t.match(before.pinned['gateway:lone']?.serving, { kind: 'first' })
   t.match(become(before, { lone: down }).pinned['gateway:lone']?.serving, { kind: 'nobody' })
-  const held = { holds: { revision: 2, value: { gateways: { lone: [drained] }, failovers: {} } } }
+  const held = { holds: { revision: 2, value: { ...EMPTY.holds, gateways: { lone: [drained] } } } }
   const drainedNow = step(before, { kind: 'committed', documents: held, facts: [], at: START })
   t.match(drainedNow.pinned['gateway:lone']?.serving, { kind: 'nobody' })
   const named = define({
@@ -213,7 +214,7 @@ test('no name is special', t => {
   )
   t.strictSame(snapshot.world.sight.told, {})
   snapshot = step(snapshot, beat('constructor', 'constructor'))
-  const value = { gateways: { constructor: up, '1': up } }
+  const value = livenessOf({ constructor: up, '1': up })
   snapshot = step(snapshot, {
     kind: 'committed',
     documents: { liveness: { revision: 2, value } },

@@ -2,7 +2,8 @@ import { test } from 'tap'
 import { advance, begin, foresee } from '../../src/core/advance.ts'
 import type { Event, Fact, FactDraft } from '../../src/core/events.ts'
 import type { Definitions, GatewayRecord, Hold } from '../../src/core/nouns.ts'
-import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
+import { EMPTY } from '../../src/core/store.ts'
+import { define, down, drained, type Known, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
 
 const gateways = ['a', 'b', 'c'].map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
 const failover = define({ gateways, pools: [{ name: 'p', members: ['a', 'b', 'c'] }] })
@@ -40,11 +41,11 @@ function replica(definitions: Definitions, known: Known = {}) {
   return {
     become: (changed: Record<string, GatewayRecord>) => {
       records = { ...records, ...changed }
-      return commit({ liveness: { revision: 2, value: { gateways: records } } })
+      return commit({ liveness: { revision: 2, value: livenessOf(records) } })
     },
     hold: (changed: Record<string, readonly Hold[]>) => {
       holds = { ...holds, ...changed }
-      return commit({ holds: { revision: 2, value: { gateways: holds, failovers } } })
+      return commit({ holds: { revision: 2, value: { ...EMPTY.holds, gateways: holds, failovers } } })
     },
     define: (value: Definitions) => commit({ definitions: { revision: 2, value } }),
     resolve: (host: string, ...addresses: string[]) =>
@@ -98,7 +99,7 @@ test('a fact names the routes that go to the pool, or are pinned to a gateway at
     ],
   })
   const snapshot = begin(worldOf(definitions, allUp))
-  const liveness = { revision: 2, value: { gateways: { ...allUp.records, a: down } } }
+  const liveness = { revision: 2, value: livenessOf({ ...allUp.records, a: down }) }
   t.match(foresee(snapshot, { liveness }, START), [
     { subject: 'p', original: 'a', from: 'a', to: 'b', routes: ['pooled', 'pinned'], at: START },
   ])

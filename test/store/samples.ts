@@ -11,9 +11,14 @@ export const definitions = (n: number): Definitions => ({
 })
 export const holds = (n: number): Holds => ({
   gateways: { home: [{ reason: 'drain', holder: 'ops', since: n, note: 'a "new" disk\n\u2028 \0 🐿' }] },
+  windows: {},
   failovers: { main: { kind: 'over', to: 'nas', by: 'ops', since: n } },
 })
-export const liveness = (n: number): Liveness => ({ gateways: { home: { state: 'up', since: n } } })
+export const liveness = (n: number): Liveness => ({
+  gateways: { home: { state: 'up', since: n } },
+  instances: { home: { 'home-1': n } },
+  refused: { home: ['home-2'] },
+})
 
 export const access = (n: number): Access => ({
   tokens: [{ name: 'ops', id: 'abc', hash: '00', role: 'operator', created_at: n }],

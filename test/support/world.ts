@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { definitions } from '../../src/config/definitions.ts'
-import type { Definitions, Failover, GatewayRecord, Hold, Sight, World } from '../../src/core/nouns.ts'
+import type { Definitions, Failover, GatewayRecord, Hold, Liveness, Sight, World } from '../../src/core/nouns.ts'
+import { EMPTY } from '../../src/core/store.ts'
 
 /** A moment at which tests begin, ms since 1970. */
 export const START = 1_700_000_000_000
@@ -24,11 +25,16 @@ export function worldOf(
 ): World {
   return {
     definitions: { revision: 1, value },
-    holds: { revision: 1, value: { gateways: holds, failovers } },
-    liveness: { revision: 1, value: { gateways: records } },
+    holds: { revision: 1, value: { ...EMPTY.holds, gateways: holds, failovers } },
+    liveness: { revision: 1, value: livenessOf(records) },
     access: { revision: 1, value: { tokens: [] } },
     sight: { observing_since: START, beats: {}, passive: {}, failing: {}, addresses: {}, told: {}, ...sight },
   }
+}
+
+/** A liveness document with these records. */
+export function livenessOf(gateways: Liveness['gateways']): Liveness {
+  return { ...EMPTY.liveness, gateways }
 }
 
 export const up: GatewayRecord = { state: 'up', since: START }
