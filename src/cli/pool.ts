@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { nameArgument } from './arguments.ts'
 import type { AnswerTo, ItemOf } from './client.ts'
+import { addPoolFailover } from './pool-failover.ts'
 import { addPoolMembers, memberTable } from './pool-members.ts'
 import { plain, serves, state, table } from './print.ts'
 import { type AddCommand, command, type Json, type Session, show } from './session.ts'
@@ -12,6 +13,7 @@ export const addPool: AddCommand = (parent, session) => {
   const pool = parent.command('pool').description('pools of gateways')
   addLooks(pool, session)
   addPoolMembers(pool, session)
+  addPoolFailover(pool, session)
 }
 
 function addLooks(pool: Command, session: Session): void {

@@ -96,14 +96,18 @@ export interface Served {
   readonly serving: readonly string[]
   readonly serving_as: string
   readonly original: string | null
+  /** Who asked for it by hand. */
+  readonly by: string | null
   readonly back_at: number | null
 }
 
-/** `home`, or `nas instead of home, back in 40 s`: when the original is back at the earliest, or anybody. `-`: none is needed. */
-export function serves({ serving, serving_as, original, back_at }: Served, now: number): string {
+/** `home`, or `nas instead of home, back in 40 s`, or `nas instead of home, by anna`: when the original is back at the earliest, or anybody. `-`: none is needed. */
+export function serves({ serving, serving_as, original, by, back_at }: Served, now: number): string {
   if (serving_as === 'here') return '-'
   const back = back_at === null ? '' : `, back ${relative(back_at, now)}`
   if (serving.length === 0) return `nobody${back}`
   const who = serving.join(', ') + (serving_as === 'emergency' ? ' (emergency)' : '')
-  return original === null || original === serving[0] ? who : `${who} instead of ${original}${back}`
+  return original === null || original === serving[0]
+    ? who
+    : `${who} instead of ${original}${by === null ? '' : `, by ${by}`}${back}`
 }

@@ -15,7 +15,7 @@ test('what is made from the schema is what the schema says now: npm run generate
 })
 
 test('the reference page and the sample are configurations that load', t => {
-  for (const file of ['reference.yaml', 'gatepool.yaml']) {
+  for (const file of ['reference.yaml', 'gatepool.yaml', 'active-active.yaml']) {
     const loaded = loadConfig(join(folder, file), {})
     t.strictSame(loaded.kind === 'problems' ? loaded.problems : [], [], file)
   }
