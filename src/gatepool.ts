@@ -23,6 +23,7 @@ import { tellFact } from './telemetry/facts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { createHttp } from './traffic/http/http.ts'
+import { watchChecks } from './watch/checks.ts'
 import { watchLiveness } from './watch/liveness.ts'
 import { watchNames } from './watch/names.ts'
 import { watchTrials } from './watch/trials.ts'
@@ -96,6 +97,17 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
     watchNames({ state, clock, onFailure: (host, code) => log.warn({ host, code }, 'a host name was not resolved') }),
   )
   building.use(watchTrials({ state, clock, now: () => store.now() }))
+  building.use(
+    watchChecks({
+      state,
+      ledger,
+      clock,
+      now: () => store.now(),
+      random: Math.random,
+      onResult: ({ pool, gateway }, passed) =>
+        metrics.healthChecks.inc({ pool, gateway, result: passed ? 'passed' : 'failed' }),
+    }),
+  )
   const liveness = building.use(watchLiveness({ state, ledger, store, clock }))
   const refused = await http.apply(config.listeners)
   if (refused !== null) throw new StartError(refused.detail)
@@ -178,6 +190,7 @@ async function firstWorld(config: Config, store: Awaited<ReturnType<typeof openE
     beats: await store.readBeats(),
     passive: {},
     failing: {},
+    checks: {},
     addresses: {},
     told: {},
   }

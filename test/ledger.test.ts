@@ -22,7 +22,7 @@ async function open(mode: 'store' | 'file' = 'store', records: Record<string, Ga
     world: {
       ...documents,
       definitions: mode === 'store' ? documents.definitions : { revision: 1, value: definitions },
-      sight: { observing_since: START, beats: {}, passive: {}, failing: {}, addresses: {}, told: {} },
+      sight: { observing_since: START, beats: {}, passive: {}, failing: {}, checks: {}, addresses: {}, told: {} },
     },
     cluster: 'test',
     replica: 'r1',

@@ -3,10 +3,20 @@
  */
 import type { z } from 'zod'
 import { formatDuration } from '../config/units.ts'
+import { checksOf } from '../core/checks.ts'
 import { newestBeat } from '../core/evaluate.ts'
 import { heldBy } from '../core/holds.ts'
 import { gatewayOf, upstreamsOf } from '../core/member.ts'
-import type { Failover, FailureReason, Hold, MemberView, PassiveRecord, Pool, Snapshot } from '../core/nouns.ts'
+import type {
+  Failover,
+  FailureReason,
+  Gateway,
+  Hold,
+  MemberView,
+  PassiveRecord,
+  Pool,
+  Snapshot,
+} from '../core/nouns.ts'
 import { own } from '../core/own.ts'
 import type { why } from './contract/pools.ts'
 import { relative, span } from './contract/span.ts'
@@ -26,6 +36,9 @@ interface Case {
   /** Ms. */
   readonly threshold: number
   readonly counters: Why['counters']
+  readonly checks: Why['checks']
+  /** How the gateway's life is told. */
+  readonly liveness: Gateway['liveness'] | undefined
   readonly now: number
 }
 
@@ -46,6 +59,8 @@ export function explain(
     member,
     pool,
     address: gatewayOf(world, gateway)?.address ?? '',
+    liveness: gatewayOf(world, gateway)?.liveness,
+    checks: checkResults(snapshot, pool.name, gateway),
     hold: heldBy(world.holds.value, world.sight.beats, gateway),
     newest,
     heard: Math.max(newest, world.sight.observing_since),
@@ -69,6 +84,7 @@ export function explain(
     failover: view.wish && { ...view.wish },
     newest_beat: Number.isFinite(newest) ? newest : null,
     counters: it.counters,
+    checks: it.checks,
     next_transition: nextTransition(it),
     answer: [reason(it), ...afterthoughts(it, served, view.failing !== null), ...asked(it, view.wish)].join(' '),
   }
@@ -90,6 +106,25 @@ function countersOf({ world, pools }: Snapshot, { name, passive }: Pool, gateway
       until: endOf(record),
     }
   })
+}
+
+/** What each active check found last. */
+function checkResults({ world, pools }: Snapshot, pool: string, name: string): Why['checks'] {
+  const gateway = gatewayOf(world, name)
+  if (gateway === undefined) return []
+  const checks = checksOf(world, pool, gateway)
+  return upstreamsOf(world, pool, gateway, own(pools, pool)?.port).flatMap(({ key, address, port }) =>
+    checks.map((check, place) => {
+      const run = own(world.sight.checks, key)?.[place]
+      return {
+        check: check.kind === 'http' ? `${check.method} ${check.path}` : 'connection',
+        at_port: check.port ?? port,
+        address,
+        verdict: run?.verdict === undefined || run.verdict === null ? 'unknown' : run.verdict ? 'passes' : 'fails',
+        last: run ? { at: run.at, passed: run.passed, in_a_row: run.times, said: run.said } : null,
+      } as const
+    }),
+  )
 }
 
 function endOf(record: PassiveRecord | undefined): number | null {
@@ -115,6 +150,7 @@ const FAILURES: Readonly<Record<FailureReason, string>> = {
   body_cut: 'it cut an answer short',
   status: 'it answered with an unhealthy status',
   trial: 'a trial connection failed',
+  probe: 'its active checks failed',
 }
 
 const isFailure = (cause: string): cause is FailureReason => Object.hasOwn(FAILURES, cause)
@@ -122,11 +158,12 @@ const isFailure = (cause: string): cause is FailureReason => Object.hasOwn(FAILU
 function decidedBy({ member: { gateway, state, cause }, hold }: Case, replica: string, cluster: string) {
   if (state === 'held') return { kind: 'holder', name: hold?.holder ?? '' } as const
   if (state === 'disabled' || cause === 'assumed') return { kind: 'definitions', name: gateway } as const
-  if (isFailure(cause) || cause === 'unresolved') return { kind: 'replica', name: replica } as const
+  if (state !== 'down' && (isFailure(cause) || cause === 'unresolved'))
+    return { kind: 'replica', name: replica } as const
   return { kind: 'cluster', name: cluster } as const
 }
 
-function nextTransition({ member, hold, heard, threshold, counters }: Case): Why['next_transition'] {
+function nextTransition({ member, hold, heard, threshold, counters, checks }: Case): Why['next_transition'] {
   const { state, cause, back_at } = member
   switch (state) {
     case 'held':
@@ -138,6 +175,8 @@ function nextTransition({ member, hold, heard, threshold, counters }: Case): Why
         ? null
         : { at: back_at, to: 'up', unless: isFailure(cause) ? 'a trial fails' : 'it misses heartbeats' }
     case 'ejected':
+      // What active checks ejected comes back with their verdict, and nobody knows when.
+      if (cause === 'probe' && checks.length > 0) return null
       return { at: earliestTrial(counters) ?? back_at ?? 0, to: 'trial' }
     case 'unknown':
     case 'down':
@@ -152,7 +191,7 @@ function earliestTrial(counters: Why['counters']): number | null {
 }
 
 function reason(it: Case): string {
-  const { member, pool, address, hold, newest, threshold, counters, now } = it
+  const { member, pool, address, hold, newest, threshold, counters, checks, liveness, now } = it
   const { gateway, state, cause, since, back_at, ready } = member
   const ago = since === null ? '' : ` ${relative(since, now)}`
   const cooldown = formatDuration(pool.failback_cooldown)
@@ -161,18 +200,26 @@ function reason(it: Case): string {
   switch (state) {
     case 'up':
       if (cause === 'assumed') return `${gateway} is assumed to be up: only its own traffic can tell otherwise.`
+      if (liveness === 'probe') return `${gateway} is up: ${lastResult(checks, now)}.`
       return Number.isFinite(newest)
         ? `${gateway} is up: its newest heartbeat came ${relative(newest, now)}.`
         : `${gateway} is up; it was not heard yet since this replica started.`
     case 'returning': {
       const why = isFailure(cause)
         ? `${gateway} was ejected (${FAILURES[cause]}) and passed its trial since`
-        : `${gateway} was away and beats again`
+        : `${gateway} was away and ${liveness === 'probe' ? 'passes its checks' : 'beats'} again`
       if (ready) return `${why}; it takes traffic already, and its cooldown of ${cooldown} ends ${back}.`
-      const unless = isFailure(cause) ? 'unless a trial fails' : 'unless it misses heartbeats'
+      const unless = isFailure(cause)
+        ? 'unless a trial fails'
+        : `unless it ${liveness === 'probe' ? 'fails a check' : 'misses heartbeats'}`
       return `${why}; it takes traffic again ${back}, after its cooldown of ${cooldown}, ${unless}.`
     }
     case 'ejected': {
+      if (cause === 'probe' && checks.length > 0) {
+        const rise = Math.max(...pool.active.map(one => one.rise))
+        const passes = `It comes back when its checks pass ${rise === 1 ? 'once' : `${rise} times in a row`}`
+        return `This replica ejected ${gateway}${ago}: ${lastResult(checks, now)}. ${passes}${waits ? `, after its cooldown of ${cooldown}` : ''}.`
+      }
       const failure = isFailure(cause) ? FAILURES[cause] : cause
       const trial = earliestTrial(counters)
       const tried = trial === null ? 'now' : upcoming(trial, now)
@@ -184,9 +231,13 @@ function reason(it: Case): string {
     case 'unknown':
       return cause === 'unresolved'
         ? `This replica knows no address of ${address}: ${gateway} can take traffic once the name resolves.`
-        : `${gateway} was never heard: it takes traffic with its first heartbeat.`
+        : liveness === 'probe'
+          ? `${gateway} has not passed its checks yet: ${lastResult(checks, now)}. It takes traffic once it does.`
+          : `${gateway} was never heard: it takes traffic with its first heartbeat.`
     case 'down': {
       const then = waits ? `its cooldown of ${cooldown} starts` : 'it takes traffic again'
+      if (liveness === 'probe')
+        return `${gateway} went down${ago}: ${lastResult(checks, now)}. Once its checks pass again, ${then}.`
       return `${gateway} went down${ago}: no heartbeat for ${formatDuration(threshold)}. With its next heartbeat ${then}.`
     }
     case 'held': {
@@ -199,6 +250,15 @@ function reason(it: Case): string {
     case 'disabled':
       return `${gateway} is switched off in its definition (enabled: false).`
   }
+}
+
+/** The newest result of the active checks, a bad one rather than a good one. */
+function lastResult(checks: Why['checks'], now: number): string {
+  const results = checks.flatMap(({ check, last }) => (last === null ? [] : [{ check, ...last }]))
+  const [worst] = results.toSorted((a, b) => Number(a.passed) - Number(b.passed) || b.at - a.at)
+  if (worst === undefined) return 'no check was made yet'
+  const ends = worst.passed ? 'passed' : `failed ${worst.in_a_row === 1 ? 'once' : `${worst.in_a_row} times in a row`}`
+  return `its check ${worst.check} ${ends} (${worst.said}), last ${relative(worst.at, now)}`
 }
 
 /** What is due is done within a second. */

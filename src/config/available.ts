@@ -50,12 +50,9 @@ const rows: readonly Row[] = [
   },
   { at: 'gateways.*.max_instances', what: 'a limit of instances' },
   { at: 'gateways.*.address', runs: but('from_heartbeat'), what: 'an address that the gateway announces' },
-  { at: 'gateways.*.liveness', runs: but('probe'), what: 'liveness by probes' },
   { at: 'pools.*.lb_policy', runs: but('two_choices', 'latency'), what: 'the policies two_choices and latency' },
   { at: 'pools.*.passive.unhealthy_latency', runs: off, what: 'ejection of slow members' },
   { at: 'pools.*.passive.max_fail_ratio', default: 0.5, what: 'ejection by a ratio of failures' },
-  { at: 'pools.*.active', runs: none, what: 'active checks' },
-  { at: 'pools.*.require', runs: only('all'), what: 'active checks' },
   {
     at: 'pools.*.on_all_down.action',
     runs: but('fail_open', 'hold', 'fallback'),

@@ -2,12 +2,13 @@
  * One event, one step: the snapshot after it, and what has to be told. Pure; `state.ts` holds the one reference that it replaces.
  * Null means that nothing changed, so that every answer of every upstream can be reported for the price of a look-up.
  */
+import { onChecked } from './checks.ts'
 import type { Documents, Event, FactDraft } from './events.ts'
 import { holdsOf } from './holds.ts'
 import { gatewayOf, NO_POOL } from './member.ts'
 import type { Beat, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
-import { onOutcome, onPassive, onTick, type PassiveChange, put, targetOf, upstreamOf } from './passive.ts'
+import { onOutcome, onPassive, onTick, type PassiveChange, poolOf, put, targetOf, upstreamOf } from './passive.ts'
 import { buildSnapshot } from './snapshot.ts'
 import { hear, tell } from './told.ts'
 
@@ -33,6 +34,8 @@ export function advance(snapshot: Snapshot, event: Event): Advance | null {
       return sighted(snapshot, onOutcome(snapshot, event), event.at)
     case 'trial':
       return sighted(snapshot, onPassive(snapshot, event.upstream, event), event.at)
+    case 'checked':
+      return sighted(snapshot, onChecked(snapshot, event), event.at)
     case 'tick':
       return sighted(snapshot, onTick(snapshot, event.at), event.at)
     case 'beat':
@@ -105,7 +108,14 @@ function onDocuments(snapshot: Snapshot, documents: Partial<Documents>, sight: S
     return conclude(forgetTheDown(snapshot.world, world), snapshot, touchedBy(snapshot.world, world), [], at)
   }
   // Who serves after a change of definitions is what somebody asked for.
-  return conclude(forgetStrangers(world), null, 'all', [], at, true)
+  return conclude(forgetStrangers(forgetChecks(snapshot.world, world)), null, 'all', [], at, true)
+}
+
+/** Checks that are others now have not said anything yet. */
+function forgetChecks(before: World, after: World): World {
+  const asked = (world: World, pool: string) => JSON.stringify(poolOf(world, pool)?.active)
+  const stays = (key: string) => asked(before, targetOf(key).pool) === asked(after, targetOf(key).pool)
+  return { ...after, sight: { ...after.sight, checks: only(after.sight.checks, stays) } }
 }
 
 /**
@@ -191,13 +201,14 @@ function forgetStrangers(world: World): World {
   const poolNames = new Set(pools.map(({ name }) => name))
   const gatewayNames = new Set(gateways.map(({ name }) => name))
   const hosts = new Set(gateways.map(({ address }) => address))
-  const { passive, failing, told, beats, addresses } = world.sight
+  const { passive, failing, checks, told, beats, addresses } = world.sight
   const sight: Sight = {
     ...world.sight,
     passive: only(passive, isKnown),
     failing: Object.fromEntries(
       Object.entries(failing).filter(([name, { upstream }]) => poolNames.has(name) && isKnown(upstream)),
     ),
+    checks: only(checks, isKnown),
     told: only(told, name => poolNames.has(name)),
     beats: only(beats, name => gatewayNames.has(name)),
     addresses: only(addresses, host => hosts.has(host)),

@@ -3,6 +3,7 @@
  * compare-and-set and asks them again when somebody else was faster.
  */
 import type { Refusal } from '../errors.ts'
+import { probeSignal } from './checks.ts'
 import { evaluate, recordOf, signal } from './evaluate.ts'
 import type { FactDraft } from './events.ts'
 import { endFailovers } from './failover.ts'
@@ -55,6 +56,18 @@ export function beat(gateway: string, instance: string, said: Announcement): Cha
       shutdown && !unseen ? { kind: 'released', at: now, since: shutdown.since } : { kind: 'beat', at: now },
     )
     return proposal(world, { liveness: seen.liveness, holds: lifted.holds }, seen.facts)
+  }
+}
+
+/** What the results of its checks change for a gateway that lives by probes. */
+export function probed(name: string): Change {
+  return (world, now) => {
+    const gateway = gatewayOf(world, name)
+    const { liveness, holds } = world
+    const given = gateway && probeSignal(world, gateway, recordOf(liveness.value, name), now)
+    if (!given) return null
+    const moved = signal({ liveness: liveness.value, facts: [] }, name, given)
+    return proposal(world, { liveness: moved.liveness, holds: holds.value }, moved.facts)
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Passive health of one upstream, from the outcomes of real traffic and from trials. Pure; whether an ejection is allowed is asked of the
+ * The health of one upstream: from the outcomes of real traffic, from trials, and from the verdicts of active checks. Pure; whether an ejection is allowed is asked of the
  * pool (`mayEject`), since the last member that could serve stays.
  *
  *    (nothing) ──failure──► counting ──max_fails──► ejected ──trial ok, load_balancing──► probation ──time──► (nothing)
@@ -10,7 +10,7 @@
  *                                                    └──────────one failure──────────────────┘
  *
  * Invariants (numbers used in the tests):
- *  1. Only a passed trial ends an ejection, never time alone.
+ *  1. Only a passed trial ends an ejection, never time alone; one that a verdict began ends with a good verdict.
  *  2. In failover mode an ejected upstream serves again only after the pool's whole cooldown without a failed trial or request.
  *  3. An ejection lasts `ejection` × how often in a row, at most `max_ejection`.
  *  4. A good answer ends the run of connection failures, and of the bad statuses of its own route; not of another route's.
@@ -34,12 +34,21 @@ export interface PassiveRules {
   readonly max_ejection: number
   /** Ms between a passed trial and serving again; null: at once (load_balancing). */
   readonly cooldown: number | null
+  /** The pool has active checks: what they ejected waits for their verdict. */
+  readonly checked: boolean
 }
 
 export type PassiveEvent =
   | { readonly kind: 'failure'; readonly reason: FailureReason; readonly route: string; readonly at: number }
   | { readonly kind: 'success'; readonly route: string; readonly at: number }
   | { readonly kind: 'trial'; readonly ok: boolean; readonly at: number }
+  /** What the active checks say, at each result of theirs: the verdict, and whether the last results alone would pass; null: unknown. */
+  | {
+      readonly kind: 'verdict'
+      readonly verdict: boolean | null
+      readonly passing: boolean | null
+      readonly at: number
+    }
   | { readonly kind: 'tick'; readonly at: number }
 
 export interface PassiveStep {
@@ -69,6 +78,7 @@ export const ejection: Table = {
     failure: (_, event, rules, mayEject) => count(NO_FAILS, NO_HISTORY, event, rules, mayEject),
     success: stay,
     trial: stay,
+    verdict: (_, event, rules, mayEject) => condemn(undefined, NO_HISTORY, event, rules, mayEject),
     tick: stay,
   },
   counting: {
@@ -78,6 +88,7 @@ export const ejection: Table = {
       return fails === record.fails ? stay(record) : stay(counting(fails, record.history, at))
     },
     trial: stay,
+    verdict: (record, event, rules, mayEject) => condemn(record, record.history, event, rules, mayEject),
     tick: (record, { at }, rules) => {
       // Failures too old to be followed by another are forgotten, so that a quiet upstream leaves no record behind.
       const fails = recent(record.fails, at, rules)
@@ -88,12 +99,10 @@ export const ejection: Table = {
   ejected: {
     failure: stay,
     success: stay,
-    trial: (record, { ok, at }, rules) => {
-      if (!ok) return ejectAgain(record, record.reason, at, rules)
-      if (rules.cooldown === null) return comeBack(record, at, rules)
-      const { since, reason, history } = record
-      return stay({ kind: 'cooling', since, returned_at: at, next_trial: at + COOLING_TRIAL_EVERY, reason, history })
-    },
+    trial: (record, { ok, at }, rules) =>
+      ok ? returnFrom(record, at, rules) : ejectAgain(record, record.reason, at, rules),
+    verdict: (record, { verdict, at }, rules) =>
+      verdict === true && record.reason === 'probe' ? returnFrom(record, at, rules) : stay(record),
     tick: stay,
   },
   cooling: {
@@ -104,6 +113,13 @@ export const ejection: Table = {
     trial: (record, { ok, at }, rules, mayEject) => {
       if (ok) return stay({ ...record, next_trial: at + COOLING_TRIAL_EVERY })
       return mayEject() ? ejectAgain(record, 'trial', at, rules) : stay(gap(record, at))
+    },
+    // Whoever comes back has no failure to spare: one is a gap, whatever the verdict is.
+    verdict: (record, { passing, at }, rules, mayEject) => {
+      if (passing !== false) return stay(record)
+      return mayEject()
+        ? ejectAgain(record, 'probe', at, rules)
+        : { record: gap(record, at), change: 'spared', reason: 'probe' }
     },
     tick: (record, { at }, rules) =>
       at >= record.returned_at + (rules.cooldown ?? 0) ? comeBack(record, at, rules) : stay(record),
@@ -116,6 +132,7 @@ export const ejection: Table = {
       return fails === record.fails ? stay(record) : stay({ ...record, fails })
     },
     trial: stay,
+    verdict: (record, event, rules, mayEject) => condemn(record, record.history, event, rules, mayEject),
     tick: (record, { at }, rules) =>
       at >= record.until ? stay(counting(recent(record.fails, at, rules), record.history, at)) : stay(record),
   },
@@ -153,7 +170,7 @@ export function passiveDue(
       }
     }
     case 'ejected':
-      return { kind: 'trial', at: record.until }
+      return { kind: 'trial', at: record.reason === 'probe' && rules.checked ? Number.POSITIVE_INFINITY : record.until }
     case 'cooling': {
       const over = record.returned_at + (rules.cooldown ?? 0)
       return over <= record.next_trial ? { kind: 'tick', at: over } : { kind: 'trial', at: record.next_trial }
@@ -181,6 +198,24 @@ function count(
     change: now.count >= rules.max_fails ? 'spared' : null,
     reason,
   }
+}
+
+/** What a false verdict does to an upstream in rotation; a good one says nothing against what its own traffic says. */
+function condemn(
+  record: PassiveRecord | undefined,
+  history: EjectionHistory,
+  { verdict, at }: Extract<PassiveEvent, { kind: 'verdict' }>,
+  rules: PassiveRules,
+  mayEject: () => boolean,
+): PassiveStep {
+  if (verdict !== false) return stay(record)
+  return mayEject() ? eject('probe', history, at, rules) : { record, change: 'spared', reason: 'probe' }
+}
+
+function returnFrom(record: Extract<PassiveRecord, { kind: 'ejected' }>, at: number, rules: PassiveRules): PassiveStep {
+  if (rules.cooldown === null) return comeBack(record, at, rules)
+  const { since, reason, history } = record
+  return stay({ kind: 'cooling', since, returned_at: at, next_trial: at + COOLING_TRIAL_EVERY, reason, history })
 }
 
 type Out = Extract<PassiveRecord, { kind: 'ejected' | 'cooling' }>

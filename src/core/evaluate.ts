@@ -4,7 +4,7 @@
  */
 import type { FactDraft } from './events.ts'
 import { move, type Signal } from './machine.ts'
-import type { Beat, Beats, Definitions, Gateway, GatewayRecord, Liveness, World } from './nouns.ts'
+import type { Beat, Definitions, Gateway, GatewayRecord, Liveness, Sight, World } from './nouns.ts'
 import { own } from './own.ts'
 
 const UNKNOWN: GatewayRecord = { state: 'unknown' }
@@ -35,15 +35,22 @@ export function newestBeat(beats: Readonly<Record<string, Beat>> | undefined): n
   return newest
 }
 
+/** When (ms) a gateway passed an active check last, or -Infinity. */
+export function newestPass(checks: Sight['checks'], gateway: string): number {
+  let newest = Number.NEGATIVE_INFINITY
+  for (const [key, record] of Object.entries(checks)) {
+    if (key.split('/', 2)[1] !== gateway) continue
+    for (const run of record) if (run?.passed === true) newest = Math.max(newest, run.at)
+  }
+  return newest
+}
+
 interface Due {
   readonly at: number
   readonly signal: Signal
 }
 
-interface Observation {
-  readonly beats: Beats
-  readonly observing_since: number
-}
+type Observation = Pick<Sight, 'beats' | 'checks' | 'observing_since'>
 
 /** The distinct cooldowns of a gateway's enabled pools, ms → pools, shortest first. A gateway in no pool has one of 0. */
 function cooldownsOf(definitions: Definitions, gateway: string): readonly [number, readonly string[]][] {
@@ -59,7 +66,12 @@ function cooldownsOf(definitions: Definitions, gateway: string): readonly [numbe
 }
 
 function dueOf(definitions: Definitions, gateway: Gateway, record: GatewayRecord, seen: Observation): Due | null {
-  if (gateway.liveness !== 'heartbeat' || record.state === 'unknown' || record.state === 'down') return null
+  if (gateway.liveness === 'assumed' || record.state === 'unknown' || record.state === 'down') return null
+  if (gateway.liveness === 'probe') {
+    // What a probe finds is acted upon at once, so only the end of a cooldown is a matter of time.
+    const vouched = record.state === 'returning' && newestPass(seen.checks, gateway.name) >= seen.observing_since
+    return vouched ? cooled(definitions, gateway, record) : null
+  }
   const threshold = definitions.settings.gateway_down_threshold
   const newest = newestBeat(own(seen.beats, gateway.name))
   const heard = Math.max(newest, seen.observing_since)
@@ -71,12 +83,21 @@ function dueOf(definitions: Definitions, gateway: Gateway, record: GatewayRecord
   const silence: Due = { at: gap, signal: { kind: 'silence', at: gap } }
   // Only a beat heard since we listen vouches for a return; until one comes, nothing but silence can be due.
   if (newest < seen.observing_since) return silence
+  const back = cooled(definitions, gateway, record)
+  return gap <= back.at ? silence : back
+}
+
+/** The end of the next cooldown that a returning gateway has to sit out. */
+function cooled(
+  definitions: Definitions,
+  gateway: Gateway,
+  record: Extract<GatewayRecord, { state: 'returning' }>,
+): Due {
   const lengths = cooldownsOf(definitions, gateway.name)
   const next = lengths.findIndex(([length]) => length > record.back)
   // A longest cooldown that was shortened below what is already over ends at once.
   const [length, pools] = lengths[next] ?? [record.back, []]
   const at = next < 0 ? record.returned_at : record.returned_at + length
-  if (gap <= at) return silence
   return { at, signal: { kind: 'cooled', at, length, pools, last: next < 0 || next === lengths.length - 1 } }
 }
 

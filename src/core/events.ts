@@ -26,6 +26,15 @@ export type Event =
     }
   /** The trial of an ejected or cooling upstream. */
   | { readonly kind: 'trial'; readonly upstream: Target; readonly ok: boolean; readonly at: number }
+  /** The result of one of the active checks of an upstream's pool, by its place in the list; `said`: what it met, in words. */
+  | {
+      readonly kind: 'checked'
+      readonly upstream: Target
+      readonly check: number
+      readonly passed: boolean
+      readonly said: string
+      readonly at: number
+    }
   /** A moment at which something of passive health may be due. */
   | { readonly kind: 'tick'; readonly at: number }
   /** A beat heard here. */

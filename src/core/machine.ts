@@ -22,10 +22,10 @@ import type { FactDraft } from './events.ts'
 import type { GatewayRecord } from './nouns.ts'
 
 export type Signal =
-  /** A beat was heard. */
-  | { readonly kind: 'beat'; readonly at: number }
-  /** Nothing was heard for as long as the state allows. */
-  | { readonly kind: 'silence'; readonly at: number }
+  /** A beat was heard, or a probe found it alive. */
+  | { readonly kind: 'beat'; readonly at: number; readonly by?: 'probe' }
+  /** Nothing was heard for as long as the state allows, or probes found it dead. */
+  | { readonly kind: 'silence'; readonly at: number; readonly by?: 'probe' }
   /**
    * The cooldown of `length` ms passed without a gap; `pools` have that cooldown; `last`: no pool has a longer one. A length that was
    * told before comes again only as the last one: the longer ones went with a change of definitions.
@@ -67,9 +67,9 @@ function comeBack(wentDownAt: number, at: number, gateway: string, cause: string
 /** Every state × every signal; a new state or signal does not compile until its cells are here. */
 export const machine: Table = {
   unknown: {
-    beat: (_, { at }, gateway) => ({
+    beat: (_, { at, by = 'beat' }, gateway) => ({
       record: { state: 'up', since: at },
-      facts: [{ kind: 'first_alive', at, subject: gateway, cause: 'beat' }],
+      facts: [{ kind: 'first_alive', at, subject: gateway, cause: by }],
     }),
     silence: stay,
     cooled: stay,
@@ -77,25 +77,25 @@ export const machine: Table = {
   },
   up: {
     beat: stay,
-    silence: (_, { at }, gateway) => ({
+    silence: (_, { at, by = 'stale' }, gateway) => ({
       record: { state: 'down', since: at },
-      facts: [{ kind: 'gateway_down', at, subject: gateway, cause: 'stale' }],
+      facts: [{ kind: 'gateway_down', at, subject: gateway, cause: by }],
     }),
     cooled: stay,
     released: (_, { at, since }, gateway) => comeBack(since, at, gateway, 'shutdown_over'),
   },
   down: {
-    beat: (record, { at }, gateway) => comeBack(record.since, at, gateway, 'beat'),
+    beat: (record, { at, by = 'beat' }, gateway) => comeBack(record.since, at, gateway, by),
     silence: stay,
     cooled: stay,
     released: (record, { at }, gateway) => comeBack(record.since, at, gateway, 'shutdown_over'),
   },
   returning: {
     beat: stay,
-    silence: (record, { at }, gateway) => ({
+    silence: (record, { at, by = 'gap' }, gateway) => ({
       // It never was away from being down, so it keeps the moment at which it left.
       record: { state: 'down', since: record.went_down_at },
-      facts: [{ kind: 'cooldown_reset', at, subject: gateway, cause: 'gap' }],
+      facts: [{ kind: 'cooldown_reset', at, subject: gateway, cause: by }],
     }),
     cooled: (record, { at, length, pools, last }, gateway) => {
       const told = length <= record.back

@@ -118,16 +118,22 @@ function judge(world: World, gateway: Gateway, pool: Judging, all: readonly Upst
 function agreed(world: World, gateway: Gateway, pool: Judging): Verdict {
   if (gateway.liveness === 'assumed') return { state: 'up', cause: 'assumed', since: null, back_at: null }
   const record = recordOf(world.liveness.value, gateway.name)
+  const alive = gateway.liveness === 'probe' ? 'checks' : 'beats'
   switch (record.state) {
     case 'unknown':
       return { state: 'unknown', cause: 'never_seen', since: null, back_at: null }
     case 'up':
-      return { state: 'up', cause: 'beats', since: record.since, back_at: null }
+      return { state: 'up', cause: alive, since: record.since, back_at: null }
     case 'down':
-      return { state: 'down', cause: 'stale', since: record.since, back_at: null }
+      return {
+        state: 'down',
+        cause: gateway.liveness === 'probe' ? 'probe' : 'stale',
+        since: record.since,
+        back_at: null,
+      }
     case 'returning': {
       const back = record.returned_at + pool.failback_cooldown
-      if (pool.failback_cooldown <= record.back) return { state: 'up', cause: 'beats', since: back, back_at: null }
+      if (pool.failback_cooldown <= record.back) return { state: 'up', cause: alive, since: back, back_at: null }
       return { state: 'returning', cause: 'cooldown', since: record.went_down_at, back_at: back }
     }
   }

@@ -166,6 +166,8 @@ export type FailureReason =
   | 'body_cut'
   | 'status'
   | 'trial'
+  /** Its active checks failed. */
+  | 'probe'
 
 /** What passive health remembers of one upstream; the machine is in `ejection.ts`. No record means: nothing held against it. */
 export type PassiveRecord =
@@ -209,6 +211,21 @@ export interface EjectionHistory {
   readonly forget_at: number
 }
 
+/** What the last results of one active check say. */
+export interface Run {
+  /** Does it pass? Null: not known yet. */
+  readonly verdict: boolean | null
+  /** The last result, and how often in a row it was that. */
+  readonly passed: boolean
+  readonly times: number
+  readonly at: number
+  /** What the last one met, in words. */
+  readonly said: string
+}
+
+/** The checks of one upstream, in the order of the pool's list; null: no result yet. */
+export type CheckRecord = readonly (Run | null)[]
+
 /** A pool whose last member keeps failing: red, but still served by it. */
 export interface Failing {
   readonly since: number
@@ -238,6 +255,7 @@ export interface Sight {
   readonly beats: Beats
   readonly passive: Readonly<Record<string, PassiveRecord>>
   readonly failing: Readonly<Record<string, Failing>>
+  readonly checks: Readonly<Record<string, CheckRecord>>
   /** host name → its last good answer. A literal address is its own answer and is not in here. */
   readonly addresses: Readonly<Record<string, readonly string[]>>
   readonly told: Readonly<Record<string, Told>>

@@ -163,8 +163,8 @@ export function poolOf(world: World, name: string): Pool | undefined {
   return world.definitions.value.pools.find(pool => pool.name === name)
 }
 
-function rulesOf({ passive, mode, failback_cooldown }: Pool): PassiveRules {
-  return { ...passive, cooldown: mode === 'failover' ? failback_cooldown : null }
+function rulesOf({ passive, mode, failback_cooldown, active }: Pool): PassiveRules {
+  return { ...passive, cooldown: mode === 'failover' ? failback_cooldown : null, checked: active.length > 0 }
 }
 
 /** Nowhere may it be the one that has to stay. */

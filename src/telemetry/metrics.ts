@@ -38,6 +38,7 @@ export interface Metrics {
   count(fact: Fact): void
   /** Beats heard. */
   readonly heartbeats: Counter<'gateway'>
+  readonly healthChecks: Counter<'pool' | 'gateway' | 'result'>
   readonly reloadSuccessful: Gauge
   /** The page in the Prometheus text format. */
   render(): Promise<string>
@@ -116,6 +117,12 @@ export function createMetrics({ state, traffic, version, commit }: MetricsOption
       name: `${PREFIX}heartbeats_total`,
       help: 'Beats heard',
       labelNames: ['gateway'],
+      registers,
+    }),
+    healthChecks: new Counter({
+      name: `${PREFIX}health_checks_total`,
+      help: 'Active checks made',
+      labelNames: ['pool', 'gateway', 'result'],
       registers,
     }),
     reloadSuccessful: new Gauge({

@@ -1,14 +1,14 @@
 /**
- * Passive health's own clock: ticks when time moves a record, and a trial connection to each upstream that is out and due for one.
+ * Passive health's own clock: ticks when time moves a record, and a trial of each upstream that is out and due for one.
  */
-import { connect } from 'node:net'
 import type { Clock } from '../clock.ts'
+import { CONNECT, checksOf, decide } from '../core/checks.ts'
+import { gatewayOf } from '../core/member.ts'
 import type { Upstream } from '../core/nouns.ts'
-import { passiveAgenda, targetOf, upstreamOf } from '../core/passive.ts'
+import { passiveAgenda, poolOf, targetOf, upstreamOf } from '../core/passive.ts'
 import type { State } from '../state.ts'
+import { runCheck } from './check.ts'
 
-/** Ms that a trial may take to connect. */
-const TRIAL_TIMEOUT = 2_000
 /** Ms between two looks while something is pending. */
 const LOOK = 1_000
 
@@ -49,7 +49,7 @@ export function watchTrials({ state, clock, now }: TrialOptions): Disposable {
     const abort = new AbortController()
     running.set(key, abort)
     // An address that is gone cannot be tried; it counts as failed until definitions or names drop the record.
-    const ok = upstream !== undefined && (await connects(upstream, abort.signal))
+    const ok = upstream !== undefined && (await tried(state, upstream, abort.signal))
     running.delete(key)
     if (ended) return
     state.apply({ kind: 'trial', upstream: targetOf(key), ok, at: now() })
@@ -71,16 +71,18 @@ export function watchTrials({ state, clock, now }: TrialOptions): Disposable {
   }
 }
 
-/** Does a TCP connection to the upstream come about in time? */
-function connects({ address, port }: Upstream, signal: AbortSignal): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect({ host: address, port, signal, timeout: TRIAL_TIMEOUT })
-    const end = (ok: boolean) => {
-      socket.destroy()
-      resolve(ok)
-    }
-    socket.once('connect', () => end(true))
-    socket.once('timeout', () => end(false))
-    socket.once('error', () => end(false))
-  })
+/** The active checks of its pool, made once, or a connection where there are none. */
+async function tried({ snapshot: { world } }: State, upstream: Upstream, signal: AbortSignal): Promise<boolean> {
+  const pool = poolOf(world, upstream.pool)
+  const gateway = gatewayOf(world, upstream.gateway)
+  const checks = gateway === undefined ? [] : checksOf(world, upstream.pool, gateway)
+  const results = await Promise.all(
+    (checks.length > 0 ? checks : [CONNECT]).map(check => runCheck(check, upstream, signal)),
+  )
+  return (
+    decide(
+      results.map(({ passed }) => passed),
+      pool?.require ?? 'all',
+    ) === true
+  )
 }

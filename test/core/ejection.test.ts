@@ -10,6 +10,7 @@ const failover: PassiveRules = {
   ejection: 30_000,
   max_ejection: 100_000,
   cooldown: 60_000,
+  checked: false,
 }
 const balancing: PassiveRules = { ...failover, cooldown: null }
 
@@ -55,6 +56,13 @@ const cases = {
   'trial passed, load balancing': { event: { kind: 'trial', ok: true, at: NOW }, rules: balancing },
   'trial failed': { event: { kind: 'trial', ok: false, at: NOW } },
   'trial failed by the last that could serve': { event: { kind: 'trial', ok: false, at: NOW }, spared: true },
+  'a good verdict': { event: { kind: 'verdict', verdict: true, passing: true, at: NOW } },
+  'a bad verdict': { event: { kind: 'verdict', verdict: false, passing: false, at: NOW } },
+  'a bad verdict on the last that could serve': {
+    event: { kind: 'verdict', verdict: false, passing: false, at: NOW },
+    spared: true,
+  },
+  'a failed check that is no verdict yet': { event: { kind: 'verdict', verdict: true, passing: false, at: NOW } },
   'tick before anything is due': { event: { kind: 'tick', at: NOW } },
   'tick long after': { event: { kind: 'tick', at: NOW + 1_000_000 } },
 } satisfies Record<string, Given>
@@ -68,8 +76,12 @@ const counting = (count: number, first_at: number): PassiveRecord => ({
   fails: { '': { count, first_at } },
   history: first,
 })
-const ejected = (since: number, lasts: number, reason: 'connect_refused' | 'reset' | 'trial', times: number) =>
-  ({ kind: 'ejected', since, until: NOW + lasts, reason, history: { times, forget_at: NEVER } }) as const
+const ejected = (
+  since: number,
+  lasts: number,
+  reason: 'connect_refused' | 'reset' | 'trial' | 'probe',
+  times: number,
+) => ({ kind: 'ejected', since, until: NOW + lasts, reason, history: { times, forget_at: NEVER } }) as const
 const cooling = { ...records.cooling, returned_at: NOW, next_trial: NOW + 10_000 }
 
 /** What every cell of the table has to answer. */
@@ -84,6 +96,10 @@ const table: Record<State, Record<Case, Expected>> = {
     'trial passed, load balancing': SAME,
     'trial failed': SAME,
     'trial failed by the last that could serve': SAME,
+    'a good verdict': SAME,
+    'a bad verdict': { record: ejected(NOW, 30_000, 'probe', 1), change: 'ejected' },
+    'a bad verdict on the last that could serve': { record: undefined, change: 'spared' },
+    'a failed check that is no verdict yet': SAME,
     'tick before anything is due': SAME,
     'tick long after': SAME,
   },
@@ -97,6 +113,10 @@ const table: Record<State, Record<Case, Expected>> = {
     'trial passed, load balancing': SAME,
     'trial failed': SAME,
     'trial failed by the last that could serve': SAME,
+    'a good verdict': SAME,
+    'a bad verdict': { record: ejected(NOW, 30_000, 'probe', 1), change: 'ejected' },
+    'a bad verdict on the last that could serve': { record: records.counting, change: 'spared' },
+    'a failed check that is no verdict yet': SAME,
     'tick before anything is due': SAME,
     'tick long after': { record: undefined },
   },
@@ -115,6 +135,10 @@ const table: Record<State, Record<Case, Expected>> = {
     },
     'trial failed': { record: ejected(NOW - 30_000, 60_000, 'reset', 2) },
     'trial failed by the last that could serve': { record: ejected(NOW - 30_000, 60_000, 'reset', 2) },
+    'a good verdict': SAME,
+    'a bad verdict': SAME,
+    'a bad verdict on the last that could serve': SAME,
+    'a failed check that is no verdict yet': SAME,
     'tick before anything is due': SAME,
     'tick long after': SAME,
   },
@@ -128,6 +152,10 @@ const table: Record<State, Record<Case, Expected>> = {
     'trial passed, load balancing': { record: { ...records.cooling, next_trial: NOW + 10_000 } },
     'trial failed': { record: ejected(NOW - 70_000, 60_000, 'trial', 2) },
     'trial failed by the last that could serve': { record: cooling },
+    'a good verdict': SAME,
+    'a bad verdict': { record: ejected(NOW - 70_000, 60_000, 'probe', 2) },
+    'a bad verdict on the last that could serve': { record: cooling, change: 'spared' },
+    'a failed check that is no verdict yet': { record: ejected(NOW - 70_000, 60_000, 'probe', 2) },
     'tick before anything is due': SAME,
     'tick long after': {
       record: {
@@ -152,6 +180,10 @@ const table: Record<State, Record<Case, Expected>> = {
     'trial passed, load balancing': SAME,
     'trial failed': SAME,
     'trial failed by the last that could serve': SAME,
+    'a good verdict': SAME,
+    'a bad verdict': { record: ejected(NOW, 60_000, 'probe', 2), change: 'ejected' },
+    'a bad verdict on the last that could serve': { record: records.probation, change: 'spared' },
+    'a failed check that is no verdict yet': SAME,
     'tick before anything is due': SAME,
     'tick long after': { record: undefined },
   },

@@ -24,7 +24,7 @@ function becomes(
   { beats = beatAt(START), since = START, known = definitions as Definitions } = {},
 ) {
   const liveness = livenessOf(record ? { home: record } : {})
-  const moved = evaluate(known, liveness, { beats, observing_since: since }, now)
+  const moved = evaluate(known, liveness, { beats, checks: {}, observing_since: since }, now)
   return {
     same: moved.liveness === liveness,
     record: moved.liveness.gateways.home,
@@ -81,7 +81,7 @@ test('each cooldown length is over in its time, told once with its pools; the la
   const { facts } = evaluate(
     definitions,
     livenessOf({ home: returning() }),
-    { beats: beatAt(START), observing_since: START },
+    { beats: beatAt(START), checks: {}, observing_since: START },
     START + 10 * SECOND,
   )
   t.match(facts, [{ pools: ['quick', 'brief'], at: START + 10 * SECOND, subject: 'home' }])
@@ -106,7 +106,12 @@ test('what fell due in one late evaluation is told in the order in which it fell
   )
   const known = define({ gateways: [home, { ...home, name: 'nas' }], pools: [] })
   const beats = { ...beatAt(START + 5), nas: { one: { at: START, said: { state: 'ready' as const } } } }
-  const { facts } = evaluate(known, livenessOf({ home: up, nas: up }), { beats, observing_since: START }, START + 1e6)
+  const { facts } = evaluate(
+    known,
+    livenessOf({ home: up, nas: up }),
+    { beats, checks: {}, observing_since: START },
+    START + 1e6,
+  )
   t.strictSame(
     facts.map(({ subject }) => subject),
     ['nas', 'home'],
@@ -148,7 +153,7 @@ test('only heartbeat gateways are judged by their beats', t => {
 
 test('records of gateways that are no longer defined are dropped', t => {
   const liveness = livenessOf({ home: up, gone: down })
-  const moved = evaluate(definitions, liveness, { beats: beatAt(START), observing_since: START }, START)
+  const moved = evaluate(definitions, liveness, { beats: beatAt(START), checks: {}, observing_since: START }, START)
   t.strictSame(moved, { liveness: livenessOf({ home: up }), facts: [] })
   t.end()
 })

@@ -4,7 +4,8 @@ import { evaluation } from '../../src/core/changes.ts'
 import { endFailovers, failBack, failOver, nextFailoverEnd } from '../../src/core/failover.ts'
 import type { Failover, Serving, World } from '../../src/core/nouns.ts'
 import { buildSnapshot } from '../../src/core/snapshot.ts'
-import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
+import { EMPTY } from '../../src/core/store.ts'
+import { define, down, drained, type Known, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
 
 const names = ['a', 'b', 'c']
 const gateways = names.map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
@@ -140,7 +141,7 @@ test('a wish ends with its pool, its mode, its member, and a failback with the c
 
 test('failover and failback by hand are told once, with their cause', t => {
   const told = (before: World, failovers: Readonly<Record<string, Failover>>) =>
-    foresee(begin(before), { holds: { revision: 2, value: { gateways: {}, failovers } } }, START)
+    foresee(begin(before), { holds: { revision: 2, value: { ...EMPTY.holds, failovers } } }, START)
   t.match(told(world({ records: all }), { p: over('b') }), [
     { kind: 'pool_failover_activated', cause: 'operator', from: 'a', to: 'b', original: 'a', routes: names },
   ])
@@ -154,7 +155,7 @@ test('failover and failback by hand are told once, with their cause', t => {
   t.strictSame(told(world({ records: cooling, failovers: { p: back('a') } }), {}).length, 1, 'a has to wait again')
   const byOrder = foresee(
     begin(wish(over('b'))),
-    { liveness: { revision: 2, value: { gateways: { ...all, b: down } } } },
+    { liveness: { revision: 2, value: livenessOf({ ...all, b: down }) } },
     START,
   )
   t.match(byOrder, [{ kind: 'pool_failover_restored', cause: 'failback' }], 'nobody asked for that')

@@ -56,7 +56,15 @@ export async function testAdmin(
   const loaded = parseConfig(config, 'sample.yaml', {})
   if (loaded.kind === 'problems') throw new Error(JSON.stringify(loaded.problems))
   const store = await openEmbeddedStore({ path: ':memory:', cluster: 'test', clock })
-  const sight: Sight = { observing_since: clock.now(), beats: {}, passive: {}, failing: {}, addresses: {}, told: {} }
+  const sight: Sight = {
+    observing_since: clock.now(),
+    beats: {},
+    passive: {},
+    failing: {},
+    checks: {},
+    addresses: {},
+    told: {},
+  }
   const empty = <T>(value: T) => ({ revision: 0, value })
   const state = createState({
     world: {

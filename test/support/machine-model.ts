@@ -62,7 +62,7 @@ export async function createModel(seed: number): Promise<Model> {
     const world: World = {
       ...documents,
       definitions: fromFile ? { revision: 1, value: definitions } : documents.definitions,
-      sight: { observing_since: now, beats: {}, passive: {}, failing: {}, addresses: {}, told: {} },
+      sight: { observing_since: now, beats: {}, passive: {}, failing: {}, checks: {}, addresses: {}, told: {} },
     }
     const state = createState({
       world,

@@ -28,7 +28,16 @@ export function worldOf(
     holds: { revision: 1, value: { ...EMPTY.holds, gateways: holds, failovers } },
     liveness: { revision: 1, value: livenessOf(records) },
     access: { revision: 1, value: { tokens: [] } },
-    sight: { observing_since: START, beats: {}, passive: {}, failing: {}, addresses: {}, told: {}, ...sight },
+    sight: {
+      observing_since: START,
+      beats: {},
+      passive: {},
+      failing: {},
+      checks: {},
+      addresses: {},
+      told: {},
+      ...sight,
+    },
   }
 }
 

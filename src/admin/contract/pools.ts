@@ -79,6 +79,20 @@ export const why = z.object({
       }),
     )
     .meta({ description: 'What the traffic of this replica says about it' }),
+  checks: z
+    .array(
+      z.object({
+        check: z.string().meta({ description: 'Such as "GET /"' }),
+        address: z.string(),
+        at_port: z.number(),
+        verdict: z.enum(['passes', 'fails', 'unknown']),
+        last: z
+          .object({ at: moment, passed: z.boolean(), in_a_row: z.number(), said: z.string() })
+          .nullable()
+          .meta({ description: 'The last result; null: none yet' }),
+      }),
+    )
+    .meta({ description: 'What the active checks of this replica find' }),
   next_transition: z
     .object({
       at: moment,

@@ -1,0 +1,162 @@
+/**
+ * Active checks: what their results in a row say of an upstream, and of a gateway that is known to live by nothing else.
+ *
+ * A verdict turns false after `fall` failures in a row and true after `rise` passes in a row; the very first pass is enough where nothing
+ * is known yet. A false verdict ejects the upstream; a true one ends an ejection that a verdict began, and no other.
+ */
+import type { PassiveEvent } from './ejection.ts'
+import type { Event, Target } from './events.ts'
+import type { Signal } from './machine.ts'
+import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
+import type { CheckRecord, Gateway, GatewayRecord, Pool, Run, Snapshot, World } from './nouns.ts'
+import { own } from './own.ts'
+import { onPassive, type PassiveChange, poolOf, put } from './passive.ts'
+
+export type ActiveCheck = Pool['active'][number]
+
+/** What is asked where nobody said what to ask: of a gateway that lives by probes, and as the trial of an ejected upstream. */
+export const CONNECT: ActiveCheck = {
+  kind: 'tcp',
+  interval: 10_000,
+  timeout: 2_000,
+  fall: 3,
+  rise: 2,
+  fast_interval: 1_000,
+}
+
+/** The checks that `gateway` has to pass in `pool`; empty: nobody checks it. */
+export function checksOf(world: World, pool: string, { liveness }: Gateway): readonly ActiveCheck[] {
+  const active = poolOf(world, pool)?.active ?? []
+  return active.length === 0 && liveness === 'probe' ? [CONNECT] : active
+}
+
+/** Ms until the next check after `run`: sooner while the last result speaks against the verdict, or there is none. */
+export function nextCheck(run: Run | null, { interval, fast_interval }: ActiveCheck): number {
+  const pending = run === null || run.verdict !== run.passed
+  return pending ? Math.min(interval, fast_interval) : interval
+}
+
+/** What the results so far say; null: nothing yet. */
+export function verdictOf(record: CheckRecord | undefined, checks: number, require: Pool['require']): boolean | null {
+  const verdicts = Array.from({ length: checks }, (_, i) => record?.[i]?.verdict ?? null)
+  return decide(verdicts, require)
+}
+
+/** Of results or verdicts, what `require` makes of them; null: it is open yet. */
+export function decide(each: readonly (boolean | null)[], require: Pool['require']): boolean | null {
+  const decisive = require === 'any'
+  if (each.includes(decisive)) return decisive
+  return each.length > 0 && each.every(one => one === !decisive) ? !decisive : null
+}
+
+/** One result. Null: it was of a check that is there no more. */
+export function onChecked(snapshot: Snapshot, event: Extract<Event, { kind: 'checked' }>): PassiveChange | null {
+  const { world } = snapshot
+  const { upstream, check, passed, said, at } = event
+  const gateway = gatewayOf(world, upstream.gateway)
+  const checks = gateway === undefined ? [] : checksOf(world, upstream.pool, gateway)
+  const rules = checks[check]
+  if (gateway === undefined || rules === undefined) return null
+  const before = own(world.sight.checks, upstream.key)
+  const record = checks.map((_, i) =>
+    i === check ? nextRun(before?.[i] ?? null, { passed, said, at }, rules) : (before?.[i] ?? null),
+  )
+  const sight = { ...world.sight, checks: put(world.sight.checks, upstream.key, record) }
+  const quiet: PassiveChange = { sight, touched: new Set(), facts: [] }
+  const pool = poolOf(world, upstream.pool)
+  if (pool === undefined) return quiet
+  const after: Snapshot = { ...snapshot, world: { ...world, sight } }
+  // A gateway that lives by probes and fails them everywhere is down for everybody: that is the cluster's to say, not a pool's.
+  if (gateway.liveness === 'probe' && livesIn(after.world, gateway) === false) return quiet
+  const verdict = verdictOf(record, checks.length, pool.require)
+  const passing = decide(
+    record.map(run => run?.passed ?? null),
+    pool.require,
+  )
+  const says: PassiveEvent = { kind: 'verdict', verdict, passing, at }
+  return everyPort(after, upstream, says, quiet)
+}
+
+/** What is said of an address holds for everything that the pool's routes find there. */
+function everyPort(snapshot: Snapshot, { key, pool, gateway: name }: Target, says: PassiveEvent, quiet: PassiveChange) {
+  const { pools, ports, world } = snapshot
+  const gateway = gatewayOf(world, name)
+  const address = hostOf(key)
+  const views = [own(pools, pool), ...Object.values(ports).filter(view => view.name === pool)]
+  const found = new Set(views.map(view => view?.port ?? null))
+  const upstreams = gateway === undefined ? [] : [...found].flatMap(port => upstreamsOf(world, pool, gateway, port))
+  let change = quiet
+  for (const upstream of upstreams.filter(one => hostOf(one.key) === address)) {
+    const next = onPassive({ ...snapshot, world: { ...world, sight: change.sight } }, upstream, says)
+    if (next === null) continue
+    const { sight, touched, facts } = next
+    change = { sight, touched: new Set([...change.touched, ...touched]), facts: [...change.facts, ...facts] }
+  }
+  return change
+}
+
+const hostOf = (key: string): string => key.slice(0, key.lastIndexOf(':'))
+
+function nextRun(
+  run: Run | null,
+  { passed, said, at }: Pick<Run, 'passed' | 'said' | 'at'>,
+  { fall, rise }: ActiveCheck,
+): Run {
+  const times = run?.passed === passed ? run.times + 1 : 1
+  const before = run?.verdict ?? null
+  const turns = passed ? before === null || times >= rise : times >= fall
+  return { verdict: turns ? passed : before, passed, times, at, said }
+}
+
+/** Does a gateway pass its checks anywhere? Null: not known. */
+function livesIn(world: World, gateway: Gateway): boolean | null {
+  const verdicts = placesOf(world, gateway).map(({ records, checks, require }) => {
+    const each = records.map(record => verdictOf(record, checks, require))
+    return each.includes(true) ? true : each.every(verdict => verdict === false) ? false : null
+  })
+  if (verdicts.includes(true)) return true
+  return verdicts.length > 0 && verdicts.every(verdict => verdict === false) ? false : null
+}
+
+interface Place {
+  readonly checks: number
+  readonly require: Pool['require']
+  readonly records: readonly (CheckRecord | undefined)[]
+}
+
+/** Where a gateway is checked: its enabled pools, or by itself when it is in none. */
+function placesOf(world: World, gateway: Gateway): readonly Place[] {
+  const pools = world.definitions.value.pools.filter(
+    ({ enabled, members }) => enabled && members.some(member => member.gateway === gateway.name),
+  )
+  const places = pools.length > 0 ? pools : [{ name: NO_POOL, require: 'all' as const }]
+  return places.map(({ name, require }) => ({
+    checks: checksOf(world, name, gateway).length,
+    require,
+    records: upstreamsOf(world, name, gateway).map(({ key }) => own(world.sight.checks, key)),
+  }))
+}
+
+/** What the results say to the record of a gateway that lives by probes; null: nothing new. */
+export function probeSignal(world: World, gateway: Gateway, record: GatewayRecord, at: number): Signal | null {
+  if (gateway.liveness !== 'probe') return null
+  switch (record.state) {
+    case 'unknown':
+    case 'down':
+      return livesIn(world, gateway) === true ? { kind: 'beat', at, by: 'probe' } : null
+    case 'up':
+      return livesIn(world, gateway) === false ? { kind: 'silence', at, by: 'probe' } : null
+    case 'returning': {
+      const runs = placesOf(world, gateway).flatMap(({ records }) => records.map(newestRun))
+      const gap = runs.length > 0 && runs.every(run => run?.passed === false && run.at >= record.returned_at)
+      return gap ? { kind: 'silence', at, by: 'probe' } : null
+    }
+  }
+}
+
+function newestRun(record: CheckRecord | undefined): Run | undefined {
+  return record?.reduce<Run | undefined>(
+    (newest, run) => (run && run.at >= (newest?.at ?? 0) ? run : newest),
+    undefined,
+  )
+}

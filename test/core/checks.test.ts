@@ -1,0 +1,210 @@
+import { test } from 'tap'
+import { advance, begin } from '../../src/core/advance.ts'
+import { probed } from '../../src/core/changes.ts'
+import { checksOf, nextCheck } from '../../src/core/checks.ts'
+import { evaluate } from '../../src/core/evaluate.ts'
+import type { Definitions, Run, Snapshot } from '../../src/core/nouns.ts'
+import { define, down, type Known, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
+
+const SECOND = 1_000
+const http = { kind: 'http' as const, fall: 3, rise: 2 }
+const tcp = { kind: 'tcp' as const, fall: 2, rise: 1 }
+const gateways = ['a', 'b'].map(name => ({ name, address: '127.0.0.1' }))
+const pool = { name: 'p', members: ['a', 'b'], active: [http] }
+
+const keyOf = (gateway: string, name = 'p') => `${name}/${gateway}/127.0.0.1:8080`
+
+/** A replica to which results of checks are told. */
+function replica(definitions: Definitions, known: Known = {}) {
+  let snapshot: Snapshot = begin(worldOf(definitions, known))
+  let time = START
+  return {
+    /** Results of one check of a gateway, `+` and `-`, a second apart; the kinds of the facts that came of them. */
+    results(gateway: string, marks: string, check = 0, name = 'p') {
+      const facts: string[] = []
+      for (const mark of marks) {
+        time += SECOND
+        const upstream = { key: keyOf(gateway, name), pool: name, gateway }
+        const event = { kind: 'checked', upstream, check, passed: mark === '+', said: mark, at: time } as const
+        const step = advance(snapshot, event)
+        snapshot = step?.snapshot ?? snapshot
+        facts.push(...(step?.facts ?? []).map(({ kind, cause }) => `${kind} ${cause}`))
+      }
+      return facts
+    },
+    state: (gateway: string, name = 'p') =>
+      snapshot.pools[name]?.members.find(member => member.gateway === gateway)?.state,
+    health: () => snapshot.pools.p?.health,
+    commit() {
+      const change = probed('a')(snapshot.world, time)
+      if (change === null || 'kind' in change) return []
+      const documents = change.documents.liveness && { liveness: { revision: 2, value: change.documents.liveness } }
+      snapshot =
+        advance(snapshot, { kind: 'committed', documents: { ...documents }, facts: [], at: time })?.snapshot ?? snapshot
+      return change.facts.map(({ kind, cause }) => `${kind} ${cause}`)
+    },
+    become(definitions: Definitions) {
+      const documents = { definitions: { revision: 9, value: definitions } }
+      snapshot = advance(snapshot, { kind: 'committed', documents, facts: [], at: time })?.snapshot ?? snapshot
+    },
+    get world() {
+      return snapshot.world
+    },
+    get now() {
+      return time
+    },
+  }
+}
+
+test('a verdict falls after `fall` failures in a row, and rises after `rise` passes in a row', t => {
+  const balancing = define({ gateways, pools: [{ ...pool, mode: 'load_balancing' }] })
+  const it = replica(balancing)
+  t.strictSame(it.results('a', '+--+--'), [], 'never three in a row')
+  t.strictSame(it.results('a', '-'), ['member_ejected probe'])
+  t.equal(it.state('a'), 'ejected')
+  t.strictSame(it.results('a', '-+-+-'), [])
+  t.strictSame(it.results('a', '++'), ['member_returned probe'])
+  t.equal(it.state('a'), 'up')
+  t.end()
+})
+
+test('in failover mode a good verdict starts the cooldown, and one failed check is a gap', t => {
+  const it = replica(define({ gateways, pools: [pool] }))
+  t.strictSame(it.results('a', '+---'), ['member_ejected probe', 'pool_failover_activated ejected'])
+  it.results('a', '++')
+  t.equal(it.state('a'), 'returning')
+  t.strictSame(it.results('a', '-'), [], 'it was told when it left')
+  t.equal(it.state('a'), 'ejected')
+  t.end()
+})
+
+test('the last member that could serve stays, and its pool is failing', t => {
+  const it = replica(define({ gateways, pools: [pool] }))
+  it.results('a', '+---')
+  t.strictSame(it.results('b', '+---'), ['pool_outage_started passive'])
+  t.equal(it.state('b'), 'up')
+  t.equal(it.health(), 'red')
+  t.end()
+})
+
+test('an ejection that requests began is not ended by checks that pass', t => {
+  const it = replica(define({ gateways, pools: [{ ...pool, mode: 'load_balancing' }] }), {
+    sight: {
+      passive: {
+        [keyOf('a')]: {
+          kind: 'ejected',
+          since: START,
+          until: START + 30 * SECOND,
+          reason: 'reset',
+          history: { times: 1, forget_at: Number.MAX_SAFE_INTEGER },
+        },
+      },
+    },
+  })
+  it.results('a', '+++++')
+  t.equal(it.state('a'), 'ejected')
+  t.end()
+})
+
+for (const [require, ejected] of [
+  ['all', true],
+  ['any', false],
+] as const) {
+  test(`of two checks that ${require} have to pass one fails`, t => {
+    const it = replica(define({ gateways, pools: [{ ...pool, active: [http, tcp], require }] }))
+    it.results('a', '++', 0)
+    t.equal(it.results('a', '+--', 1).includes('member_ejected probe'), ejected)
+    t.ok(it.results('a', '---', 0).includes('member_ejected probe') !== ejected, 'and then the other too')
+    t.end()
+  })
+}
+
+test('checks that are changed have said nothing yet, and those of others keep what they said', t => {
+  const other = { ...pool, name: 'q' }
+  const it = replica(define({ gateways, pools: [pool, other] }))
+  it.results('a', '+--')
+  it.results('a', '+--', 0, 'q')
+  it.become(define({ gateways, pools: [{ ...pool, active: [{ ...http, path: '/new' }] }, other] }))
+  t.strictSame(Object.keys(it.world.sight.checks), [keyOf('a', 'q')])
+  t.ok(it.results('a', '-', 0, 'q').includes('member_ejected probe'))
+  t.end()
+})
+
+test('a result of a check that is there no more changes nothing', t => {
+  const it = replica(define({ gateways, pools: [pool] }))
+  const before = it.world
+  it.results('a', '---', 7)
+  it.results('stranger', '---')
+  t.equal(it.world, before)
+  t.end()
+})
+
+const probing = gateways.map(gateway => ({ ...gateway, liveness: 'probe' as const }))
+
+test('a gateway that lives by probes is up with the first pass, down when its checks fail everywhere, and back after `rise`', t => {
+  const it = replica(define({ gateways: probing, pools: [pool] }))
+  t.equal(it.state('a'), 'unknown')
+  it.results('a', '-----')
+  t.strictSame(it.commit(), [], 'never seen is not down')
+  it.results('a', '++')
+  t.strictSame(it.commit(), ['first_alive probe'])
+  it.results('a', '--')
+  t.strictSame(it.commit(), [])
+  t.strictSame(it.results('a', '-'), [], 'nothing is ejected: it is down for everybody')
+  t.strictSame(it.commit(), ['gateway_down probe'])
+  t.equal(it.state('a'), 'down')
+  it.results('a', '+')
+  t.strictSame(it.commit(), [])
+  it.results('a', '+')
+  t.strictSame(it.commit(), ['down_to_cooldown probe'])
+  it.results('a', '-')
+  t.strictSame(it.commit(), ['cooldown_reset probe'], 'one failure while it returns is a gap')
+  t.end()
+})
+
+test('a gateway that fails the checks of one pool alone is ejected there', t => {
+  const quick = { ...pool, name: 'q', active: [tcp] }
+  const it = replica(define({ gateways: probing, pools: [pool, quick] }), { records: { a: up, b: up } })
+  it.results('a', '++')
+  t.strictSame(it.results('a', '+--', 0, 'q'), ['member_ejected probe', 'pool_failover_activated ejected'])
+  t.strictSame(it.commit(), [])
+  t.equal(it.state('a', 'q'), 'ejected')
+  t.equal(it.state('a', 'p'), 'up')
+  it.results('a', '---')
+  t.strictSame(it.commit(), ['gateway_down probe'])
+  t.end()
+})
+
+test('what probes found before this replica listened brings nobody back', t => {
+  const definitions = define({ gateways: probing, pools: [pool] })
+  const passed: Run = { verdict: true, passed: true, times: 2, at: START - 1, said: '' }
+  const at = (pass: number) => ({ [keyOf('a')]: [{ ...passed, at: pass }] })
+  const later = (checks: ReturnType<typeof at>) => {
+    const seen = { beats: {}, checks, observing_since: START }
+    return evaluate(definitions, livenessOf({ a: returning() }), seen, START + 100 * SECOND).facts.map(
+      ({ kind }) => kind,
+    )
+  }
+  t.strictSame(later(at(START - 1)), [])
+  t.strictSame(later(at(START)), ['gateway_alive'])
+  t.strictSame(
+    evaluate(definitions, livenessOf({ a: up, b: down }), { beats: {}, checks: {}, observing_since: 0 }, START * 2)
+      .facts,
+    [],
+    'silence says nothing about them',
+  )
+  t.end()
+})
+
+test('checks come sooner while a verdict is open, and where nobody said how, a connection is made', t => {
+  const { world } = replica(define({ gateways: probing, pools: [{ ...pool, active: [] }] }))
+  const [gateway] = world.definitions.value.gateways
+  const [check] = gateway === undefined ? [] : checksOf(world, 'p', gateway)
+  if (check === undefined) throw new Error('nothing is checked')
+  t.match(check, { kind: 'tcp', fall: 3 })
+  const run = (verdict: boolean | null, passed: boolean) =>
+    nextCheck({ verdict, passed, times: 1, at: 0, said: '' }, check)
+  t.equal(nextCheck(null, check), 1_000)
+  t.strictSame([run(true, true), run(true, false), run(false, true), run(false, false)], [10_000, 1_000, 1_000, 10_000])
+  t.end()
+})
