@@ -1,0 +1,44 @@
+/**
+ * Every name under which a cluster keeps something in Redis. All of them start with `gatepool:{<cluster>}:`; the braces put one cluster
+ * into one slot of a Redis Cluster, so that a script may use any of them at once.
+ */
+
+/** The keys, in the order in which every script gets them. */
+export const NAMES = [
+  /** Hash: `generation` (a random text made with this store), `schema`, `revision` (the counter), the anchor of the audit chain. */
+  'meta',
+  /** Hash: `revision`, `value` (JSON), `at`, `by`. The next two likewise. */
+  'definitions',
+  'holds',
+  'access',
+  /** Hash: `revision`, and a field `gateway:NAME` (JSON) for each record: a step writes only what changed. */
+  'liveness',
+  /** Stream: the newest revisions of the definitions, as `<revision>-0`: `at`, `by`, `value`. */
+  'history',
+  /** Stream: the newest facts of the cluster and of its replicas: `id`, `origin` (who put it in), `fact` (JSON without its id). */
+  'events',
+  /** Stream: the newest records of the audit chain, as `<seq>-0`: `previous`, `hash`, `text`. */
+  'audit',
+  /** Sorted set: `GATEWAY/INSTANCE` by the moment of its newest beat, ms of Redis's clock. */
+  'beats',
+  /** Hash: `GATEWAY/INSTANCE` → what it said of itself in that beat (JSON). */
+  'instances',
+  /** Hash: id of a token → ms of its last use. */
+  'uses',
+] as const
+
+export type KeyName = (typeof NAMES)[number]
+
+export interface Keys {
+  /** In the order of `NAMES`. */
+  readonly all: readonly string[]
+  /** The number of the last batch of facts that one run of a replica (`origin`) has put in; goes after a day. */
+  batch(origin: string): string
+  /** The channel that tells of each new revision. Only a hurry-up: whoever misses it finds out by asking. */
+  readonly news: string
+}
+
+export function keysOf(cluster: string): Keys {
+  const key = (name: string) => `gatepool:{${cluster}}:${name}`
+  return { all: NAMES.map(key), batch: origin => key(`batch:${origin}`), news: key('news') }
+}

@@ -1,0 +1,121 @@
+/**
+ * What need not be there at once: facts of this replica, beats and uses of tokens. All of it leaves as soon as Redis answers, in order,
+ * one message at a time; while Redis is away it waits here, bounded.
+ */
+import type { Fact } from '../../core/events.ts'
+import type { Beats, Uses } from '../../core/nouns.ts'
+import { own } from '../../core/own.ts'
+import { isRefusal, type Refusal } from '../../errors.ts'
+import { APPEND, HEARD, type Script } from './scripts.ts'
+
+/** Facts that wait at most; the oldest go first. */
+const MOST_FACTS = 10_000
+
+export interface Outbox {
+  append(facts: readonly Fact[]): void
+  saveBeats(beats: Beats): void
+  saveUses(uses: Uses): void
+  /** Beats that came from Redis and need not be sent there. */
+  knowBeats(beats: Beats): void
+  /** Sends what waits. Null when all of it has been taken. */
+  flush(): Promise<Refusal | null>
+}
+
+export interface OutboxOptions {
+  readonly ask: (script: Script, args: readonly (string | number)[], batch?: boolean) => Promise<unknown | Refusal>
+  readonly origin: string
+  /** The tokens that there are. */
+  readonly tokens: () => readonly string[]
+}
+
+export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
+  let waiting: Fact[] = []
+  /** Sent, but not known to have been taken: it goes again as it was, under the same number. */
+  let batch: { readonly number: number; readonly facts: readonly Fact[] } | null = null
+  let batches = 0
+  let beats: Beats = {}
+  let sent: Beats = {}
+  let uses: Uses | null = null
+  let sending: Promise<Refusal | null> | null = null
+
+  const sendFacts = async (): Promise<Refusal | null> => {
+    while (batch !== null || waiting.length > 0) {
+      if (batch === null) {
+        batch = { number: ++batches, facts: waiting }
+        waiting = []
+      }
+      const texts = batch.facts.flatMap(({ id, ...fact }) => [id, JSON.stringify(fact)])
+      const taken = await ask(APPEND, [origin, batch.number, batch.facts.length, ...texts], true)
+      if (isRefusal(taken)) return taken
+      batch = null
+    }
+    return null
+  }
+
+  const sendHeard = async (): Promise<Refusal | null> => {
+    while (beats !== sent || uses !== null) {
+      const [theseBeats, theseUses] = [beats, uses]
+      uses = null
+      const news = newBeats(sent, theseBeats)
+      const known = theseUses === null ? [] : tokens().flatMap(id => [id, own(theseUses, id) ?? 0])
+      if (news.length > 0 || known.length > 0) {
+        const taken = await ask(HEARD, [news.length / 3, ...news, known.length / 2, ...known])
+        if (isRefusal(taken)) {
+          uses = { ...theseUses, ...(uses as Uses | null) }
+          return taken
+        }
+      }
+      sent = theseBeats
+    }
+    return null
+  }
+
+  const flush = (): Promise<Refusal | null> => {
+    sending ??= (async () => (await sendFacts()) ?? (await sendHeard()))().finally(() => {
+      sending = null
+    })
+    return sending
+  }
+
+  return {
+    append(facts) {
+      waiting = [...waiting, ...facts].slice(-MOST_FACTS)
+      queueMicrotask(() => void flush())
+    },
+    saveBeats(next) {
+      beats = next
+      void flush()
+    },
+    saveUses(next) {
+      uses = {
+        ...uses,
+        ...Object.fromEntries(Object.entries(next).map(([id, at]) => [id, Math.max(at, own(uses ?? {}, id) ?? 0)])),
+      }
+      void flush()
+    },
+    knowBeats(known) {
+      sent = known
+      beats = known
+    },
+    async flush() {
+      // What came while a message was under way goes with the next one.
+      return (await flush()) ?? (await flush())
+    },
+  }
+}
+
+/** `GATEWAY/INSTANCE`, ms and JSON of every beat that is not in `before`. */
+function newBeats(before: Beats, after: Beats): (string | number)[] {
+  const found: (string | number)[] = []
+  for (const gateway in after) {
+    const instances = after[gateway] ?? {}
+    const known = own(before, gateway) ?? {}
+    if (instances === known) continue
+    for (const instance in instances) {
+      const beat = instances[instance]
+      if (beat === undefined || own(known, instance) === beat) continue
+      found.push(`${gateway}/${instance}`, beat.at, JSON.stringify(beat.said))
+    }
+  }
+  return found
+}
