@@ -3,7 +3,7 @@
  * changed.
  */
 import type { Documents } from '../../core/events.ts'
-import type { GatewayRecord, Liveness, Versioned } from '../../core/nouns.ts'
+import type { Liveness, Versioned } from '../../core/nouns.ts'
 import { own } from '../../core/own.ts'
 import { EMPTY, type Values } from '../../core/store.ts'
 
@@ -17,8 +17,6 @@ export const NEVER_WRITTEN: Documents = {
 /** In the order of the scripts. */
 export const DOCUMENTS = ['definitions', 'holds', 'access', 'liveness'] as const
 
-const RECORD = 'gateway:'
-
 /** What the script `WRITE` takes about liveness: only what is different from `known`, if it is that revision which is expected to stand. */
 export function livenessArguments(
   next: Liveness | undefined,
@@ -26,16 +24,22 @@ export function livenessArguments(
   known: Versioned<Liveness>,
 ): (string | number)[] {
   if (next === undefined) return ['no']
-  const before = expected === known.revision ? known.value.gateways : null
-  const set = Object.entries(next.gateways).filter(([name, record]) => before === null || own(before, name) !== record)
-  const drop = Object.keys(before ?? {}).filter(name => !Object.hasOwn(next.gateways, name))
-  return [
-    before === null ? 'all' : 'some',
-    set.length,
-    ...set.flatMap(([name, record]) => [RECORD + name, JSON.stringify(record)]),
-    drop.length,
-    ...drop.map(name => RECORD + name),
-  ]
+  const before = expected === known.revision ? fieldsOf(known.value) : null
+  const after = fieldsOf(next)
+  const set = [...after].filter(([name, record]) => before?.get(name) !== record)
+  const drop = before === null ? [] : [...before.keys()].filter(name => !after.has(name))
+  const texts = set.flatMap(([name, record]) => [name, JSON.stringify(record)])
+  return [before === null ? 'all' : 'some', set.length, ...texts, drop.length, ...drop]
+}
+
+/** A field for each record of each part of the document: `PART:GATEWAY`. */
+function fieldsOf(liveness: Liveness): Map<string, unknown> {
+  const parts = Object.entries(liveness)
+  return new Map(
+    parts.flatMap(([part, records]) =>
+      Object.entries(records).map(([name, record]): [string, unknown] => [`${part}:${name}`, record]),
+    ),
+  )
 }
 
 /** The documents of the script's `news`. */
@@ -50,17 +54,19 @@ export function readChanged(
 }
 
 function readValue(name: keyof Values, value: unknown): unknown {
-  if (name === 'liveness') return { gateways: readRecords(value as readonly string[]) }
+  if (name === 'liveness') return readRecords(value as readonly string[])
   // A part that this version added is not there yet.
   return { ...EMPTY[name], ...(value === null ? {} : JSON.parse(String(value))) }
 }
 
 /** `fields`: name, text, name, text, … */
-function readRecords(fields: readonly string[]): Record<string, GatewayRecord> {
-  const records: Record<string, GatewayRecord> = {}
+function readRecords(fields: readonly string[]): Liveness {
+  const parts: Record<string, Record<string, unknown>> = { gateways: {}, instances: {}, refused: {} }
   for (let i = 0; i + 1 < fields.length; i += 2) {
-    const field = fields[i] as string
-    if (field.startsWith(RECORD)) records[field.slice(RECORD.length)] = JSON.parse(fields[i + 1] as string)
+    const [part = '', name] = (fields[i] as string).split(':')
+    const records = own(parts, part)
+    // A part that a newer version added is of no use to this one.
+    if (records && name !== undefined) records[name] = JSON.parse(fields[i + 1] as string)
   }
-  return records
+  return parts as unknown as Liveness
 }

@@ -11,7 +11,7 @@ export const NAMES = [
   'definitions',
   'holds',
   'access',
-  /** Hash: `revision`, and a field `gateway:NAME` (JSON) for each record: a step writes only what changed. */
+  /** Hash: `revision`, and a field `PART:GATEWAY` (JSON) for each record of its parts: a step writes only what changed. */
   'liveness',
   /** Stream: the newest revisions of the definitions, as `<revision>-0`: `at`, `by`, `value`. */
   'history',
