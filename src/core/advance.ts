@@ -5,6 +5,7 @@
 import { onChecked } from './checks.ts'
 import type { Documents, Event, FactDraft } from './events.ts'
 import { holdsOf } from './holds.ts'
+import { instancesOf, movesTraffic } from './instances.ts'
 import { gatewayOf, NO_POOL } from './member.ts'
 import type { Beat, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
@@ -68,13 +69,18 @@ function onBeat(snapshot: Snapshot, { gateway, instance, said, at }: Extract<Eve
   if (gatewayOf(world, gateway) === undefined) return null
   const before = own(world.sight.beats, gateway) ?? {}
   const instances: Record<string, Beat> = { [instance]: { at, said } }
-  // Instances that fell silent long ago go here, so that restarts under ever new names do not pile up.
+  // Those that left and fell silent long ago go here, so that restarts under ever new names do not pile up.
+  const known = instancesOf(world.liveness.value, gateway)
   const oldest = at - world.definitions.value.settings.gateway_down_threshold
-  for (const [name, beat] of Object.entries(before)) if (name !== instance && beat.at > oldest) instances[name] = beat
+  for (const [name, beat] of Object.entries(before))
+    if (name !== instance && (beat.at > oldest || Object.hasOwn(known, name))) instances[name] = beat
   const beats = { ...world.sight.beats, [gateway]: instances }
-  // Only where one instance is held does it matter which of them beat.
-  const touched = holdsOf(world.holds.value, gateway).length > 0 ? poolsOf(world.definitions.value, gateway) : NO_POOLS
-  return conclude({ ...world, sight: { ...world.sight, beats } }, snapshot, touched, [], at)
+  const next = { ...world, sight: { ...world.sight, beats } }
+  const moves = movesTraffic(own(before, instance)?.said, said)
+  // Which of them beat matters only where one is held.
+  const touches = moves || holdsOf(world.holds.value, gateway).length > 0
+  const touched = touches ? poolsOf(world.definitions.value, gateway) : NO_POOLS
+  return conclude(moves ? forgetStrangers(next) : next, snapshot, touched, [], at)
 }
 
 function onResolved(snapshot: Snapshot, { host, addresses, at }: Extract<Event, { kind: 'resolved' }>): Advance | null {
@@ -105,7 +111,10 @@ function onCommitted(snapshot: Snapshot, { documents, facts, at }: Extract<Event
 function onDocuments(snapshot: Snapshot, documents: Partial<Documents>, sight: Sight, at: number): Advance {
   const world: World = { ...snapshot.world, ...documents, sight }
   if (!documents.definitions) {
-    return conclude(forgetTheDown(snapshot.world, world), snapshot, touchedBy(snapshot.world, world), [], at)
+    const touched = touchedBy(snapshot.world, world)
+    const sameInstances = world.liveness.value.instances === snapshot.world.liveness.value.instances
+    const known = sameInstances ? world : forgetStrangers(world)
+    return conclude(forgetTheDown(snapshot.world, known), snapshot, touched, [], at)
   }
   // Who serves after a change of definitions is what somebody asked for.
   return conclude(forgetStrangers(forgetChecks(snapshot.world, world)), null, 'all', [], at, true)
@@ -166,12 +175,13 @@ function rescued(snapshot: Snapshot): Snapshot {
   return buildSnapshot({ ...snapshot.world, sight: { ...sight, failing } }, snapshot, new Set(ended))
 }
 
-/** The pools in which a changed liveness record, hold or failover by hand shows. */
+/** The pools in which a changed liveness record, list of instances, hold or failover by hand shows. */
 function touchedBy(before: World, after: World): ReadonlySet<string> {
   const touched = new Set<string>()
   for (const { name } of after.definitions.value.gateways) {
     const same =
       own(before.liveness.value.gateways, name) === own(after.liveness.value.gateways, name) &&
+      own(before.liveness.value.instances, name) === own(after.liveness.value.instances, name) &&
       own(before.holds.value.gateways, name) === own(after.holds.value.gateways, name)
     if (!same) for (const pool of poolsOf(after.definitions.value, name)) touched.add(pool)
   }

@@ -8,6 +8,7 @@ import { evaluate, recordOf, signal } from './evaluate.ts'
 import type { FactDraft } from './events.ts'
 import { endFailovers } from './failover.ts'
 import { expire, hold, holdsOf, release } from './holds.ts'
+import { dropStale, instancesOf, join, leave, refuseInstance, turnAway } from './instances.ts'
 import { gatewayOf } from './member.ts'
 import type { Announcement, Definitions, Hold, Member, World } from './nouns.ts'
 import { own } from './own.ts'
@@ -23,27 +24,35 @@ export interface Proposal {
 /** Null: there is nothing to change. */
 export type Change = (world: World, now: number) => Proposal | Refusal | null
 
-/** Everything that time alone moves: silence, cooldowns, holds and failovers by hand that run out. */
+/** Everything that time alone moves: silence, cooldowns, instances, holds and failovers by hand that run out. */
 export const evaluation: Change = (world, now) => {
   const { definitions, liveness, holds, sight } = world
-  const moved = evaluate(definitions.value, liveness.value, sight, now)
-  const lifted = expire({ holds: holds.value, facts: moved.facts }, now)
+  const known = dropStale(definitions.value, { liveness: liveness.value, facts: [] }, sight, now)
+  const moved = evaluate(definitions.value, known.liveness, sight, now)
+  const lifted = expire({ holds: holds.value, facts: [...known.facts, ...moved.facts] }, now)
   const left = endFailovers(definitions.value, lifted.holds, now)
   return proposal(world, { liveness: moved.liveness, holds: left }, lifted.facts)
 }
 
-/** What a beat that is already in sight changes: a gateway is seen, comes back, announces a hold or lifts its own. */
+/**
+ * What a beat that is already in sight changes: an instance joins, a gateway is seen, comes back, announces a hold or lifts its own.
+ * Refused when there is no room for the instance.
+ */
 export function beat(gateway: string, instance: string, said: Announcement): Change {
   return (world, now) => {
     const { liveness, holds } = world
+    const definition = gatewayOf(world, gateway)
     // It may have been deleted while its beat waited for its turn.
-    if (gatewayOf(world, gateway) === undefined) return null
+    if (definition === undefined) return null
+    const refusal = refuseInstance(world, definition, instance)
+    if (refusal !== null) return refusal
     const before = { holds: holds.value, facts: [] }
     if (said.state !== 'ready') {
       const shared = othersServe(world, gateway, instance) ? ({ shared: true } as const) : {}
       const held = hold(before, gateway, { reason: said.state, holder: instance, instance, since: now, ...shared }, now)
       const seen = signal({ liveness: liveness.value, facts: held.facts }, gateway, { kind: 'beat', at: now })
-      return proposal(world, { liveness: seen.liveness, holds: held.holds }, seen.facts)
+      const joined = join(seen, gateway, instance, now)
+      return proposal(world, { liveness: joined.liveness, holds: held.holds }, joined.facts)
     }
     // The first ready beat after a shutdown that took the whole gateway out. It may come under another instance's name: a restart.
     const over = (one: Hold) => one.reason === 'shutdown' && isAnnounced(one) && !one.shared
@@ -55,7 +64,34 @@ export function beat(gateway: string, instance: string, said: Announcement): Cha
       gateway,
       shutdown && !unseen ? { kind: 'released', at: now, since: shutdown.since } : { kind: 'beat', at: now },
     )
-    return proposal(world, { liveness: seen.liveness, holds: lifted.holds }, seen.facts)
+    const joined = join(seen, gateway, instance, now)
+    return proposal(world, { liveness: joined.liveness, holds: lifted.holds }, joined.facts)
+  }
+}
+
+/** Tells that there was no room for an instance; nothing when that was told, or when there is room. */
+export function turnedAway(gateway: string, instance: string): Change {
+  return (world, now) => {
+    const definition = gatewayOf(world, gateway)
+    if (definition === undefined || refuseInstance(world, definition, instance) === null) return null
+    const moved = turnAway({ liveness: world.liveness.value, facts: [] }, gateway, instance, now)
+    return proposal(world, { liveness: moved.liveness, holds: world.holds.value }, moved.facts)
+  }
+}
+
+/** Forgets an instance of a gateway. One that lives comes back with its next beat. */
+export function forgetInstance(gateway: string, instance: string): Change {
+  return (world, now) => {
+    const before = { liveness: world.liveness.value, facts: [] }
+    const moved = leave(before, gateway, instance, 'forgotten', now)
+    if (moved === before)
+      return { kind: 'refusal', code: 'not_found', detail: `${gateway} has no instance ${JSON.stringify(instance)}` }
+    const audit = {
+      subject: `gateway:${gateway}`,
+      before: { instance, since: instancesOf(before.liveness, gateway)[instance] },
+      after: null,
+    }
+    return { documents: { liveness: moved.liveness }, facts: moved.facts, audit }
   }
 }
 

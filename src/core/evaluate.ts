@@ -3,6 +3,7 @@
  * the moment since when we have been listening, whichever is later, so that our own absence is never evidence against anybody.
  */
 import type { FactDraft } from './events.ts'
+import { nextStale } from './instances.ts'
 import { move, type Signal } from './machine.ts'
 import type { Beat, Definitions, Gateway, GatewayRecord, Liveness, Sight, World } from './nouns.ts'
 import { own } from './own.ts'
@@ -103,7 +104,7 @@ function cooled(
 
 /** The earliest moment (ms) at which the liveness document has to move, or Infinity. */
 export function nextDue({ definitions, liveness, sight }: World): number {
-  let earliest = Number.POSITIVE_INFINITY
+  let earliest = nextStale(definitions.value, liveness.value, sight)
   for (const gateway of definitions.value.gateways) {
     const due = dueOf(definitions.value, gateway, recordOf(liveness.value, gateway.name), sight)
     if (due) earliest = Math.min(earliest, due.at)

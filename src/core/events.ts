@@ -112,6 +112,14 @@ export type FactDraft =
       readonly instance?: string
     }
   | {
+      readonly kind: 'instance_joined' | 'instance_left' | 'instance_refused'
+      readonly at: number
+      /** The gateway. */
+      readonly subject: string
+      readonly cause: string
+      readonly instance: string
+    }
+  | {
       readonly kind: 'definitions_changed'
       readonly at: number
       readonly subject: string

@@ -4,6 +4,7 @@
  */
 import { recordOf } from './evaluate.ts'
 import { heldBy } from './holds.ts'
+import { announcedUpstreams, FROM_HEARTBEAT, isInstanceHeld, shareOf } from './instances.ts'
 import type {
   Gateway,
   GatewayPort,
@@ -40,17 +41,18 @@ export function viewMember(
 ): MemberView {
   const gateway = gatewayOf(world, member.gateway)
   const all = gateway === undefined ? [] : upstreamsOf(world, pool.name, gateway, port)
-  const verdict = gateway === undefined || !gateway.enabled ? off('disabled') : judge(world, gateway, pool, all)
+  const free = all.filter(({ instance }) => instance === undefined || !isInstanceHeld(world, member.gateway, instance))
+  const verdict = gateway === undefined || !gateway.enabled ? off('disabled') : judge(world, gateway, pool, free)
   const balancing = pool.mode === 'load_balancing'
   return {
     gateway: member.gateway,
     priority,
-    weight: member.weight,
+    weight: member.weight * shareOf(world, member.gateway),
     ...verdict,
     ready:
       verdict.state === 'up' ||
       (verdict.state === 'returning' && (balancing || isCalledBack(world, pool, member, verdict))),
-    upstreams: dialled(world, all),
+    upstreams: dialled(world, free),
   }
 }
 
@@ -61,13 +63,17 @@ function isCalledBack({ holds }: World, pool: Judging, { gateway }: Member, { ba
   return back_at - pool.failback_cooldown <= wish.since
 }
 
-/** Every address of a gateway that is known, as upstreams of `pool` on `port`; null: on the port of its HTTP. */
+/**
+ * Every address of a gateway that is known, or of its instances, as upstreams of `pool` on `port`; null: on the port of its HTTP. Held
+ * instances are among them: `viewMember` leaves them out.
+ */
 export function upstreamsOf(
   world: World,
   pool: string,
   gateway: Gateway,
   port: GatewayPort | null = null,
 ): readonly Upstream[] {
+  if (gateway.address === FROM_HEARTBEAT) return announcedUpstreams(world, pool, gateway, port)
   const addresses = isLiteral(gateway.address) ? [gateway.address] : (own(world.sight.addresses, gateway.address) ?? [])
   const at = port ?? gateway.http_port
   return addresses.map(address => ({

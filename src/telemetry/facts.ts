@@ -37,6 +37,15 @@ const TOLD: { readonly [K in FactKind]: Telling<K> } = {
     level: 'info',
     say: ({ subject, cause, holder }) => `${subject} is released from ${cause} by ${holder}`,
   },
+  instance_joined: { level: 'info', say: ({ subject, instance }) => `${subject} has the instance ${instance}` },
+  instance_left: {
+    level: 'info',
+    say: ({ subject, instance, cause }) => `${subject} has the instance ${instance} no more (${cause})`,
+  },
+  instance_refused: {
+    level: 'warn',
+    say: ({ subject, instance }) => `${subject} has no room for the instance ${instance}`,
+  },
   definitions_changed: {
     level: 'info',
     say: ({ changed, cause }) => `definitions changed (${cause}): ${listed(changed)}`,

@@ -3,6 +3,7 @@
  * change of definitions keeps them; dropped when the snapshot no longer knows them.
  */
 import type { Choice, Plan, Snapshot, Upstream } from '../core/nouns.ts'
+import { own } from '../core/own.ts'
 import { upstreamOf } from '../core/passive.ts'
 import { policyOf } from '../core/policies/policies.ts'
 import type { Candidate, Load, Policy } from '../core/policies/policy.ts'
@@ -11,7 +12,9 @@ import { RetryBudget } from './budget.ts'
 
 /** One upstream. `held` is the business of the protocol that dials it: its idle connections. */
 export interface Slot extends Candidate {
-  readonly upstream: Upstream
+  name: string
+  weight: number
+  upstream: Upstream
   readonly member: MemberSlot
   readonly held: Held
   /** Connects, answers and failures so far, for the metrics. */
@@ -75,13 +78,13 @@ export class Slots {
     }
     const at = target.indexOf('@')
     const port = at < 0 ? '' : target.slice(at)
-    const members = plan.choices.map(choice => this.#member(choice, port))
+    const members = plan.choices.map(choice => this.#member(snapshot, choice, port))
     const picker: Picker = {
       plan,
       seen: snapshot,
       members,
       choices: policyOf(plan.policy)(members, this.#random),
-      emergency: plan.emergency.map(choice => this.#member(choice, port)),
+      emergency: plan.emergency.map(choice => this.#member(snapshot, choice, port)),
       budget: this.#budget(plan.pool ?? target),
     }
     this.#pickers.set(target, picker)
@@ -119,7 +122,7 @@ export class Slots {
   }
 
   /** On another port a member is another one: loads of different protocols are not compared. */
-  #member(choice: Choice, port: string): MemberSlot {
+  #member(snapshot: Snapshot, choice: Choice, port: string): MemberSlot {
     const key = `${choice.pool}/${choice.gateway}${port}`
     let member = this.#members.get(key)
     if (member === undefined) {
@@ -129,20 +132,28 @@ export class Slots {
     }
     if (member.choice !== choice) {
       const owner = member
+      // As the pool balances, whichever plan the choice stands in: a client of ip_hash keeps its instance too.
+      const byClient = own(snapshot.pools, choice.pool)?.plan.policy === 'ip_hash'
       member.choice = choice
       member.weight = choice.weight
       member.slots = choice.upstreams.map(upstream => this.#slot(upstream, owner))
-      member.instances = policyOf('round_robin')(member.slots, this.#random)
+      member.instances = policyOf(byClient ? 'ip_hash' : 'round_robin')(member.slots, this.#random)
     }
     return member
   }
 
   #slot(upstream: Upstream, member: MemberSlot): Slot {
     const known = this.#slots.get(upstream.key)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      // Another instance at the same address, or another share of the same one.
+      known.upstream = upstream
+      known.name = upstream.instance ?? upstream.key
+      known.weight = upstream.weight ?? 1
+      return known
+    }
     const slot: Slot = {
-      name: upstream.key,
-      weight: 1,
+      name: upstream.instance ?? upstream.key,
+      weight: upstream.weight ?? 1,
       load: freshLoad(),
       upstream,
       member,

@@ -275,13 +275,16 @@ test('events are told oldest first, in parts, by kind and by subject', async t =
   t.match(all.items, [
     { kind: 'definitions_changed' },
     { kind: 'first_alive', subject: 'home', cause: 'beat', text: 'home was heard for the first time' },
+    { kind: 'instance_joined', subject: 'home', instance: 'home-1', text: 'home has the instance home-1' },
     { kind: 'first_alive', subject: 'nas', cluster: 'test', at: it.clock.now() },
+    { kind: 'instance_joined', subject: 'nas' },
   ])
   t.equal(all.next, null)
   t.match(await events('limit=1'), { items: [{ subject: 'nas' }], next: null })
-  const [first, second, third] = all.items.map(({ id }) => id)
+  const [first, second] = all.items.map(({ id }) => id)
+  const [fourth, fifth] = all.items.slice(-2).map(({ id }) => id)
   t.match(await events(`limit=1&after=${first}`), { items: [{ id: second }], next: second })
-  t.match(await events(`limit=1&after=${second}`), { items: [{ id: third }], next: null })
+  t.match(await events(`limit=1&after=${fourth}`), { items: [{ id: fifth }], next: null })
   t.match(await events('kind=first_alive&subject=home'), { items: [{ id: second }] })
   t.match(await events('kind=gateway_down'), { items: [] })
 })

@@ -13,7 +13,7 @@ test('events are printed oldest first, a line each', async t => {
   t.equal(exit, 0)
   t.match(
     out,
-    /^2023-11-1\d \d\d:\d\d:\d\d {2}definitions_changed .*\n2023-11-1\d \d\d:\d\d:\d\d {2}first_alive +home was heard for the first time\n$/,
+    /^2023-11-1\d \d\d:\d\d:\d\d {2}definitions_changed .*\n2023-11-1\d \d\d:\d\d:\d\d {2}first_alive +home was heard for the first time\n.*instance_joined +home has the instance home-1\n$/,
   )
   const json = await runCli(
     ['events', '--json', '--limit', '1', '--kind', 'first_alive', '--subject', 'home'],
@@ -66,6 +66,7 @@ test('followed, events are printed as they happen', async t => {
   t.match(await following.event(), { kind: 'definitions_changed' })
   await it.beat('home')
   t.match(await following.event(), { kind: 'first_alive', subject: 'home' })
+  t.match(await following.event(), { kind: 'instance_joined', subject: 'home' })
   await it.beat('nas')
   t.match(await following.event(), { kind: 'first_alive', subject: 'nas' })
   t.equal(await following.stop(), 0)
@@ -77,6 +78,7 @@ test('a connection that is lost is taken up again, and nothing is told twice or 
   await first.beat('home')
   t.match(await following.event(), { kind: 'definitions_changed' })
   t.match(await following.event(), { kind: 'first_alive' })
+  t.match(await following.event(), { kind: 'instance_joined' })
   const { port } = first.admin.address
   await first.admin[Symbol.asyncDispose]()
   t.match(await following.error(), 'trying again')

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { definitions } from '../../src/config/definitions.ts'
-import type { Definitions, Failover, GatewayRecord, Hold, Liveness, Sight, World } from '../../src/core/nouns.ts'
+import type { Beats, Definitions, Failover, GatewayRecord, Hold, Liveness, Sight, World } from '../../src/core/nouns.ts'
 import { EMPTY } from '../../src/core/store.ts'
 
 /** A moment at which tests begin, ms since 1970. */
@@ -26,7 +26,7 @@ export function worldOf(
   return {
     definitions: { revision: 1, value },
     holds: { revision: 1, value: { ...EMPTY.holds, gateways: holds, failovers } },
-    liveness: { revision: 1, value: livenessOf(records) },
+    liveness: { revision: 1, value: { ...livenessOf(records), instances: knownFrom(sight.beats ?? {}) } },
     access: { revision: 1, value: { tokens: [] } },
     sight: {
       observing_since: START,
@@ -39,6 +39,12 @@ export function worldOf(
       ...sight,
     },
   }
+}
+
+/** Who beats is known. */
+function knownFrom(beats: Beats): Liveness['instances'] {
+  const since = (instances: Beats[string]) => Object.fromEntries(Object.keys(instances).map(name => [name, START]))
+  return Object.fromEntries(Object.entries(beats).map(([gateway, instances]) => [gateway, since(instances)]))
 }
 
 /** A liveness document with these records. */
