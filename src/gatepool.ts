@@ -151,6 +151,10 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
           ? ['stopping']
           : http.listeners().flatMap(({ name, open }) => (open ? [] : [`listener ${name} is closed`])),
       reload: reload.now,
+      inFlight: (pool, gateway) => {
+        const isThere = (labels: Readonly<Record<string, string>>) => labels.pool === pool && labels.gateway === gateway
+        return [...http.numbers.inFlight()].reduce((sum, { labels, value }) => (isThere(labels) ? sum + value : sum), 0)
+      },
       metrics: metrics.render,
       log,
     }).catch((error: NodeJS.ErrnoException) => {

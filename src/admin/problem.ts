@@ -9,12 +9,15 @@ import { errors, type Refusal, refuse } from '../errors.ts'
 
 export const PROBLEM_JSON = 'application/problem+json'
 
-/** Seconds after which a request that may be repeated may be repeated. */
+/** Seconds after which a request that may be repeated may be repeated, if the refusal does not know better (`retry_after`). */
 const RETRY_AFTER = '1'
 
 export function sendProblem(reply: FastifyReply, refusal: Refusal): FastifyReply {
   const { status, retry } = errors[refusal.code]
-  if (retry && (status === 503 || status === 429)) reply.header('retry-after', RETRY_AFTER)
+  if (retry && (status === 503 || status === 429)) {
+    const { retry_after = RETRY_AFTER } = refusal.extra ?? {}
+    reply.header('retry-after', String(retry_after))
+  }
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="gatepool"')
   return reply.code(status).type(PROBLEM_JSON).serializer(JSON.stringify).send(problem(refusal, reply.request.id))
 }

@@ -44,6 +44,8 @@ export interface AdminOptions {
   ready(): readonly string[]
   /** Reads the configuration again; `changed` names what is different now. */
   reload(): Promise<Refusal | { readonly changed: readonly string[] }>
+  /** Requests and tunnels under way in a member of a pool. */
+  inFlight(pool: string, gateway: string): number
   /** The page for Prometheus. */
   metrics(): Promise<string>
   readonly log: Logger

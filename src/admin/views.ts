@@ -10,6 +10,7 @@ import { targetKey } from '../core/plan.ts'
 import { viewOf } from '../core/snapshot.ts'
 import { routesOf } from '../core/told.ts'
 import type { gatewayDetail, gatewayList } from './contract/gateways.ts'
+import type { resources } from './contract/operations.ts'
 import type { memberList, poolDetail, poolList } from './contract/pools.ts'
 import type { routeList } from './contract/routes.ts'
 
@@ -72,6 +73,25 @@ export function poolInFull(snapshot: Snapshot, pool: Pool): z.output<typeof pool
 export function wishOf(snapshot: Snapshot, pool: string): z.output<typeof poolDetail>['failover'] {
   const wish = own(snapshot.pools, pool)?.wish ?? null
   return wish && { ...wish }
+}
+
+/** What leans on a pool. */
+export function resourcesOf({ world }: Snapshot, pool: string): z.output<typeof resources> {
+  const { pools, routes } = world.definitions.value
+  const names = routesOf(world, pool)
+  const titled = ({ name, title }: Pool | Route) => ({ name, ...(title === undefined ? {} : { title }) })
+  return {
+    routes: routes
+      .filter(({ name }) => names.includes(name))
+      .map(route => {
+        const gateway = 'gateway' in route.target ? route.target.gateway : null
+        const via = gateway === null ? 'pool' : 'gateway'
+        return { ...titled(route), via, gateway, link: `/api/v1/routes/${route.name}` }
+      }),
+    fallback_of: pools
+      .filter(({ on_all_down }) => on_all_down.action === 'fallback' && on_all_down.pool === pool)
+      .map(one => ({ ...titled(one), link: `/api/v1/gateway-pools/${one.name}` })),
+  }
 }
 
 export function membersOf(snapshot: Snapshot, pool: string): Member[] {

@@ -113,6 +113,7 @@ export async function testAdmin(
     listeners: () => [{ name: 'web', protocol: 'http', address: '127.0.0.1:8080', open: true }],
     ready: () => [],
     reload: async () => ({ changed: ['pool:main'] }),
+    inFlight: () => 0,
     metrics: async () => 'up 1\n',
     log,
     ...changes,

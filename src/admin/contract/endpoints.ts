@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { eventEndpoints } from './events.ts'
 import { failoverEndpoints } from './failover.ts'
 import { gatewayEndpoints } from './gateways.ts'
+import { operationEndpoints } from './operations.ts'
 import { poolEndpoints } from './pools.ts'
 import { routeEndpoints } from './routes.ts'
 import { serviceEndpoints } from './service.ts'
@@ -15,6 +16,7 @@ export const endpoints = {
   ...gatewayEndpoints,
   ...poolEndpoints,
   ...failoverEndpoints,
+  ...operationEndpoints,
   ...routeEndpoints,
   ...eventEndpoints,
 }

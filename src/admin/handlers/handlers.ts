@@ -14,6 +14,7 @@ import type { EventStreams } from '../stream.ts'
 import { eventHandlers } from './events.ts'
 import { failoverHandlers } from './failover.ts'
 import { gatewayHandlers } from './gateways.ts'
+import { operationHandlers } from './operations.ts'
 import { poolHandlers } from './pools.ts'
 import { routeHandlers } from './routes.ts'
 import { serviceHandlers } from './service.ts'
@@ -68,6 +69,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
     ...gatewayHandlers(options),
     ...poolHandlers(options),
     ...failoverHandlers(options),
+    ...operationHandlers(options),
     ...routeHandlers(options),
     ...eventHandlers(options),
   }
