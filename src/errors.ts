@@ -62,6 +62,7 @@ export const errors = {
   pool_balances: { title: 'The pool balances its load and does not fail over', status: 409, retry: false },
   member_not_ready: { title: 'The member cannot serve at the moment', status: 409, retry: true },
   max_instances_reached: { title: 'The gateway has as many instances as it may have', status: 409, retry: true },
+  limit_reached: { title: 'There are as many of these as there may be', status: 409, retry: false },
   loopback_backend: { title: 'The backend of the route is a loopback address', status: 409, retry: false },
   address_not_allowed: { title: 'The gateway may not announce this address', status: 409, retry: false },
   defined_by_file: { title: 'The configuration file defines this', status: 409, retry: false },

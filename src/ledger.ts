@@ -3,8 +3,9 @@
  * done is a value (`Refusal`), not an exception.
  */
 import { foresee } from './core/advance.ts'
-import type { Change } from './core/changes.ts'
+import type { Change, Proposal } from './core/changes.ts'
 import type { Documents, Fact } from './core/events.ts'
+import { exceeds, type Scope } from './core/scope.ts'
 import type { AuditDraft, Store, Values } from './core/store.ts'
 import { type Refusal, refuse } from './errors.ts'
 import type { State } from './state.ts'
@@ -24,8 +25,11 @@ export interface Ledger {
   commit(change: Change, by: string, asked?: Asked): Promise<Committed | Refusal>
 }
 
-/** The request to the admin API that a change comes from. */
-export type Asked = Pick<AuditDraft, 'action' | 'request_id'>
+/** The request to the admin API that a change comes from, and what it may change. */
+export interface Asked extends Pick<AuditDraft, 'action' | 'request_id'> {
+  /** Absent: everything. */
+  readonly scope?: Scope
+}
 
 export interface LedgerOptions {
   readonly state: State
@@ -45,13 +49,15 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
       const proposal = change(world, now)
       if (proposal === null) return { kind: 'committed', revision: world.definitions.revision, facts: [] }
       if ('kind' in proposal) return proposal
+      const refusal = exceeds(asked?.scope, world, proposal.documents)
+      if (refusal !== null) return refusal
       if (proposal.documents.definitions && definitions === 'file') {
         return refuse('defined_by_file', 'definitions come from the configuration file: change them there')
       }
       const expect = expectations(world, proposal.documents)
       // Who serves after it is told with it, by whoever's commit succeeds: exactly once in the cluster.
       const facts = [...proposal.facts, ...foresee(snapshot, versioned(world, proposal.documents), now)]
-      const audit = asked && proposal.audit && { at: now, by, ...asked, ...proposal.audit }
+      const audit = asked && proposal.audit && auditOf(asked, proposal.audit, by, now)
       const write = { expect, documents: proposal.documents, facts, at: now, by }
       const result = await store.write(audit === undefined ? write : { ...write, audit })
       if (result.kind === 'refusal') return result
@@ -75,6 +81,15 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
       return mine
     },
   }
+}
+
+function auditOf(
+  { action, request_id }: Asked,
+  what: NonNullable<Proposal['audit']>,
+  by: string,
+  at: number,
+): AuditDraft {
+  return { at, by, action, request_id, ...what }
 }
 
 function expectations(world: Documents, documents: Partial<Values>): Partial<Record<keyof Values, number>> {

@@ -16,13 +16,16 @@ import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
 import type { Logger } from '../telemetry/log.ts'
 import { type Answered, entityTag, isAnswered, isKnown, readIfMatch } from './answers.ts'
-import { type Authenticate, authenticator, may, type Principal } from './auth.ts'
+import { authenticator, type Principal } from './auth.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointId, endpoints } from './contract/endpoints.ts'
+import { guard } from './guard.ts'
+import { createGuesses } from './guesses.ts'
 import { createHandlers, type Handlers } from './handlers/handlers.ts'
 import { describe } from './openapi.ts'
 import { refusalOf, refuseUnreadable, sendProblem } from './problem.ts'
 import { createEventStreams } from './stream.ts'
+import { watchUses } from './uses.ts'
 
 export interface AdminOptions {
   readonly listen: { readonly host: string; readonly port: number }
@@ -75,24 +78,29 @@ const KEEP_ALIVE = 65_000
 /** Ms that answers under way get at the end. */
 const LAST_WORDS = 1_000
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Null where no token is needed. */
-    principal: Principal | null
-  }
-  interface FastifyContextConfig {
-    endpoint?: EndpointId
-  }
-}
-
 /** Starts to listen; rejects when it cannot (EADDRINUSE and the like). */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const clock = realClock()
   const streams = createEventStreams({ state: options.state, store: options.store, clock })
+  const uses = watchUses({ store: options.store, clock })
+  const world = () => options.state.snapshot.world
+  const authenticate = authenticator({
+    bootstrapToken: options.token,
+    access: () => world().access.value,
+    now: options.store.now,
+  })
   const app = createApp()
-  const handlers = createHandlers({ ...options, streams, now: clock.now, openapi: () => app.swagger() })
+  const handlers = createHandlers({
+    ...options,
+    streams,
+    uses,
+    authenticate,
+    now: clock.now,
+    openapi: () => app.swagger(),
+  })
 
-  guard(app, authenticator(options.token))
+  const definitions = () => world().definitions.value
+  guard(app, { authenticate, guesses: createGuesses(clock.now), uses, definitions })
   answerErrors(app, options.log)
   await describe(app, options.version)
   await app.register(async scope => addEndpoints(scope, handlers))
@@ -102,6 +110,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     await app.listen({ host: options.listen.host, port: options.listen.port })
   } catch (error) {
     streams[Symbol.dispose]()
+    uses[Symbol.dispose]()
     await app.close()
     throw error
   }
@@ -113,6 +122,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
       streams[Symbol.dispose]()
       using _ = clock.after(LAST_WORDS, () => app.server.closeAllConnections())
       await app.close()
+      uses[Symbol.dispose]()
     },
   }
 }
@@ -171,23 +181,6 @@ function misshapen({ findings }: Misshapen, context: string | undefined): Refusa
   })
 }
 
-/** Before anything else of a request is looked at, its token. What does not exist needs one too: strangers learn nothing. */
-function guard(app: FastifyInstance, authenticate: Authenticate): void {
-  app.decorateRequest('principal', null)
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-    const { endpoint } = request.routeOptions.config
-    const role = endpoint === undefined ? undefined : endpoints[endpoint].role
-    if (role === 'anyone') return
-    request.principal = authenticate(request.headers.authorization)
-    if (request.principal === null)
-      return sendProblem(reply, refuse('unauthorized', 'send Authorization: Bearer TOKEN'))
-    if (role !== undefined && !may(request.principal, role)) {
-      return sendProblem(reply, refuse('forbidden', `this needs the role ${role}`))
-    }
-  })
-}
-
 function answerErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     if (error instanceof Misshapen) return sendProblem(reply, misshapen(error, error.validationContext))
@@ -240,7 +233,7 @@ function run(handlers: Handlers, id: EndpointId) {
   const handle = handlers[id] as (call: object, reply: FastifyReply) => unknown
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
     const { params, query, body, principal } = request
-    const asked = { action: id, request_id: request.id }
+    const asked = { action: id, request_id: request.id, scope: principal?.pools }
     const ifMatch = readIfMatch(request.headers['if-match'])
     if (isRefusal(ifMatch)) return sendProblem(reply, ifMatch)
     const outcome = await handle({ params, query, body, by: principal ?? ANYONE, asked, ifMatch }, reply)

@@ -27,6 +27,8 @@ export interface Wanted {
   readonly last: number
   readonly kind: string | undefined
   readonly subject: string | undefined
+  /** Asked again and again: a token may be deleted or expire while its stream is open. */
+  allowed(): boolean
 }
 
 export interface EventStreams extends Disposable {
@@ -59,8 +61,18 @@ export function createEventStreams({ state, store, clock }: StreamsOptions): Eve
     const frame = frameOf(fact)
     for (const client of clients) if (wants(client.wanted, fact)) take(client, fact.id, frame)
   })
+  const dismiss = () => {
+    for (const { response, wanted } of clients) if (!wanted.allowed()) response.destroy()
+  }
   const signs = clock.every(SIGN_OF_LIFE, () => {
+    dismiss()
     for (const { response, waiting } of clients) if (waiting === null) send(response, ': still here\n\n')
+  })
+  let { access } = state.snapshot.world
+  const unsubscribe = state.onChange(() => {
+    if (access === state.snapshot.world.access) return
+    ;({ access } = state.snapshot.world)
+    dismiss()
   })
 
   return {
@@ -90,6 +102,7 @@ export function createEventStreams({ state, store, clock }: StreamsOptions): Eve
     },
     [Symbol.dispose]() {
       stop()
+      unsubscribe()
       signs[Symbol.dispose]()
       for (const { response } of clients) response.end()
     },

@@ -94,7 +94,14 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     access: readDocument('access'),
   })
 
-  const readUses = (): Uses => waitingUses ?? JSON.parse(String(selectUses.get()?.value ?? '{}'))
+  /** Of tokens that there are, the later of what is stored and what waits. */
+  const readUses = (): Uses => {
+    const stored: Uses = JSON.parse(String(selectUses.get()?.value ?? '{}'))
+    const uses = readDocument('access').value.tokens.map(
+      ({ id }) => [id, later(stored, waitingUses ?? {}, id)] as const,
+    )
+    return Object.fromEntries(uses.filter(([, at]) => at > 0))
+  }
 
   const isStale = ([name, revision]: [string, number]) => Number(selectRevision.get(name)?.revision ?? 0) !== revision
 
@@ -120,7 +127,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       transaction('NORMAL', () => {
         log.put([])
         if (waitingBeats) putBeats.run(JSON.stringify(waitingBeats))
-        if (waitingUses) putUses.run(JSON.stringify(waitingUses))
+        if (waitingUses) putUses.run(JSON.stringify(readUses()))
       })
       log.settled()
       waitingBeats = null
@@ -165,10 +172,9 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     },
 
     saveUses(uses) {
-      const before = readUses()
-      const known = readDocument('access').value.tokens.map(({ id }) => id)
-      const later = known.map(id => [id, Math.max(own(before, id) ?? 0, own(uses, id) ?? 0)] as const)
-      waitingUses = Object.fromEntries(later.filter(([, at]) => at > 0))
+      const before = waitingUses ?? {}
+      const ids = Object.keys({ ...before, ...uses })
+      waitingUses = Object.fromEntries(ids.map(id => [id, later(before, uses, id)]))
     },
 
     append(facts) {
@@ -202,6 +208,10 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       db.close()
     },
   }
+}
+
+function later(some: Uses, others: Uses, id: string): number {
+  return Math.max(own(some, id) ?? 0, own(others, id) ?? 0)
 }
 
 function versioned(documents: Partial<Values>, revision: number): Partial<Documents> {

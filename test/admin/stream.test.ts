@@ -175,7 +175,7 @@ test('a stream shows every 15 s that it lives', async t => {
   await using it = await testAdmin()
   const { state, store, clock } = it
   const streams = createEventStreams({ state, store, clock })
-  const wanted: Wanted = { after: undefined, last: 0, kind: undefined, subject: undefined }
+  const wanted: Wanted = { after: undefined, last: 0, kind: undefined, subject: undefined, allowed: () => true }
   const server = createServer((_, response) => void streams.open(response, wanted)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   using stream = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)

@@ -364,6 +364,9 @@ export const contract: readonly Check[] = [
       await before[Symbol.asyncDispose]()
       const late = await write(before, { documents: values(3), audit: asked(3) })
       assert.equal(late.kind === 'refusal' && late.code, 'store_unavailable')
+      before.saveUses({ abc: 9 })
+      before.saveBeats({})
+      before.append([local(2)])
 
       await using after = await open()
       assert.deepEqual(await after.read(), documents)

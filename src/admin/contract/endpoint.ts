@@ -7,6 +7,11 @@ export interface Endpoint {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly role: Role | 'anyone'
+  /**
+   * What of it a token that is limited to pools may ask for. `pool`, `gateway`, `route`: when the one named in the path belongs to its
+   * pools. `within`: always, since it tells only what belongs to them (changes are held to the pools anyway). Absent: nothing.
+   */
+  readonly scope?: 'pool' | 'gateway' | 'route' | 'within'
   readonly summary: string
   readonly query?: z.ZodType
   readonly body?: z.ZodType

@@ -3,6 +3,8 @@
  * and the clients' types are made from this table; the server does not compile while a row has no handler.
  */
 import type { z } from 'zod'
+import { accessEndpoints } from './access.ts'
+import { auditEndpoints } from './audit.ts'
 import { eventEndpoints } from './events.ts'
 import { failoverEndpoints } from './failover.ts'
 import { gatewayEndpoints } from './gateways.ts'
@@ -19,6 +21,8 @@ export const endpoints = {
   ...operationEndpoints,
   ...routeEndpoints,
   ...eventEndpoints,
+  ...accessEndpoints,
+  ...auditEndpoints,
 }
 
 export type Endpoints = typeof endpoints

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { gatewayOf } from '../../core/member.ts'
 import type { Announcement, Gateway } from '../../core/nouns.ts'
+import { ownsGateway } from '../../core/scope.ts'
 import { isRefusal, type Refusal, refuse } from '../../errors.ts'
 import type { gatewayEndpoints, heartbeat } from '../contract/gateways.ts'
 import { gatewayInFull, gatewayRow } from '../views.ts'
@@ -12,7 +13,10 @@ export function gatewayHandlers(options: HandlerOptions): HandlersOf<typeof gate
   const definitions = () => state.snapshot.world.definitions.value
 
   return {
-    list_gateways: ({ query }) => part(definitions().gateways, query, gateway => gatewayRow(state.snapshot, gateway)),
+    list_gateways({ query, by }) {
+      const owned = definitions().gateways.filter(({ name }) => ownsGateway(by.pools, definitions(), name))
+      return part(owned, query, gateway => gatewayRow(state.snapshot, gateway))
+    },
     get_gateway({ params: { name } }) {
       const gateway = gatewayOf(state.snapshot.world, name)
       return gateway === undefined ? nothing('gateway', name) : gatewayInFull(state.snapshot, gateway)

@@ -7,10 +7,13 @@ import type { IfMatch } from '../../core/edits.ts'
 import type { Refusal } from '../../errors.ts'
 import type { Asked } from '../../ledger.ts'
 import type { Answered, Created } from '../answers.ts'
-import type { Principal } from '../auth.ts'
+import type { Authenticate, Principal } from '../auth.ts'
 import type { EndpointId, Endpoints } from '../contract/endpoints.ts'
 import type { AdminOptions } from '../server.ts'
 import type { EventStreams } from '../stream.ts'
+import type { TokenUses } from '../uses.ts'
+import { accessHandlers } from './access.ts'
+import { auditHandlers } from './audit.ts'
 import { eventHandlers } from './events.ts'
 import { failoverHandlers } from './failover.ts'
 import { gatewayHandlers } from './gateways.ts'
@@ -58,6 +61,8 @@ export type HandlersOf<Table> = Pick<Handlers, keyof Table & EndpointId>
 
 export interface HandlerOptions extends AdminOptions {
   readonly streams: EventStreams
+  readonly uses: TokenUses
+  readonly authenticate: Authenticate
   readonly openapi: () => object
   /** Ms since 1970, of the replica. */
   readonly now: () => number
@@ -72,5 +77,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
     ...operationHandlers(options),
     ...routeHandlers(options),
     ...eventHandlers(options),
+    ...accessHandlers(options),
+    ...auditHandlers(options),
   }
 }

@@ -2,6 +2,7 @@ import { replaceMembers } from '../../core/changes.ts'
 import type { Snapshot } from '../../core/nouns.ts'
 import { own } from '../../core/own.ts'
 import { poolOf } from '../../core/passive.ts'
+import { ownsPool } from '../../core/scope.ts'
 import { isRefusal, refuse } from '../../errors.ts'
 import type { poolEndpoints } from '../contract/pools.ts'
 import { membersOf, poolInFull, poolRow } from '../views.ts'
@@ -14,7 +15,10 @@ export function poolHandlers(options: HandlerOptions): HandlersOf<typeof poolEnd
   const definitions = () => state.snapshot.world.definitions.value
 
   return {
-    list_pools: ({ query }) => part(definitions().pools, query, pool => poolRow(state.snapshot, pool)),
+    list_pools({ query, by }) {
+      const owned = definitions().pools.filter(({ name }) => ownsPool(by.pools, name))
+      return part(owned, query, pool => poolRow(state.snapshot, pool))
+    },
     get_pool({ params: { name } }) {
       const pool = poolOf(state.snapshot.world, name)
       return pool === undefined ? nothing('pool', name) : poolInFull(state.snapshot, pool)

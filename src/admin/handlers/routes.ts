@@ -1,3 +1,4 @@
+import { ownsRoute } from '../../core/scope.ts'
 import type { routeEndpoints } from '../contract/routes.ts'
 import { routeRow } from '../views.ts'
 import type { HandlerOptions, HandlersOf } from './handlers.ts'
@@ -8,7 +9,10 @@ export function routeHandlers(options: HandlerOptions): HandlersOf<typeof routeE
   const definitions = () => state.snapshot.world.definitions.value
 
   return {
-    list_routes: ({ query }) => part(definitions().routes, query, route => routeRow(state.snapshot, route)),
+    list_routes({ query, by }) {
+      const owned = definitions().routes.filter(route => ownsRoute(by.pools, definitions(), route))
+      return part(owned, query, route => routeRow(state.snapshot, route))
+    },
     get_route({ params: { name } }) {
       const route = definitions().routes.find(one => one.name === name)
       return route === undefined ? nothing('route', name) : { ...routeRow(state.snapshot, route), definition: route }

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import { ownsPool, ownsRoute } from '../../core/scope.ts'
 import { isRefusal } from '../../errors.ts'
 import type { serviceEndpoints } from '../contract/service.ts'
 import { poolRow, routeRow } from '../views.ts'
@@ -6,7 +7,7 @@ import type { HandlerOptions, HandlersOf } from './handlers.ts'
 import { byName } from './lists.ts'
 
 export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serviceEndpoints> {
-  const { state, store, cluster, replica } = options
+  const { state, store, ledger, cluster, replica } = options
   const definitions = () => state.snapshot.world.definitions.value
 
   const openapi = (_: unknown, reply: FastifyReply) =>
@@ -25,8 +26,10 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
     openapi,
     openapi_at_root: openapi,
 
-    async status() {
+    async status({ by }) {
       const { snapshot } = state
+      const pools = definitions().pools.filter(({ name }) => ownsPool(by.pools, name))
+      const routes = definitions().routes.filter(route => ownsRoute(by.pools, definitions(), route))
       return {
         replica,
         cluster,
@@ -37,15 +40,19 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
         store: { available: await answers(store.read()) },
         definitions: { mode: options.definitionsMode, revision: snapshot.world.definitions.revision },
         listeners: [...options.listeners()],
-        pools: byName(definitions().pools).map(pool => poolRow(snapshot, pool)),
-        routes: byName(definitions().routes).map(route => routeRow(snapshot, route)),
+        pools: byName(pools).map(pool => poolRow(snapshot, pool)),
+        routes: byName(routes).map(route => routeRow(snapshot, route)),
       }
     },
-    async reload({ by }) {
+    async reload({ by, asked }) {
       const outcome = await options.reload()
       if (isRefusal(outcome)) return outcome
-      options.log.info({ by: by.name, changed: outcome.changed }, 'reloaded by the API')
-      return { changed: [...outcome.changed] }
+      const changed = [...outcome.changed]
+      options.log.info({ by: by.name, changed }, 'reloaded by the API')
+      // It is done and cannot be undone: a store that does not take the record is told of, and asking again does no harm.
+      const audit = { subject: 'configuration', before: null, after: { changed } }
+      const recorded = await ledger.commit(() => ({ documents: {}, facts: [], audit }), by.name, asked)
+      return isRefusal(recorded) ? recorded : { changed }
     },
   }
 }
