@@ -8,6 +8,7 @@ import { addEvents } from './events.ts'
 import { addGateway } from './gateway.ts'
 import { addHealth } from './health.ts'
 import { type Environment, EXIT, type Io } from './io.ts'
+import { addPresets, addSimulate } from './operations.ts'
 import { addPool } from './pool.ts'
 import { addReload } from './reload.ts'
 import { addRoute } from './route.ts'
@@ -78,6 +79,8 @@ const COMMANDS: readonly AddCommand[] = [
   addPool,
   addGateway,
   addRoute,
+  addPresets,
+  addSimulate,
   addEvents,
   addReload,
   addHealth,

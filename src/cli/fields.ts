@@ -58,6 +58,16 @@ export async function fieldsSaid(
   return said
 }
 
+/** The same for what is there already: something has to be said. */
+export async function changesSaid(
+  options: Readonly<Record<string, unknown>>,
+  fields: readonly FieldOption[],
+): Promise<Record<string, unknown>> {
+  const said = await fieldsSaid(options, fields)
+  if (Object.keys(said).length === 0) throw new InvalidArgumentError('say what to change: --help tells the options')
+  return said
+}
+
 /** How commander names an option: `--lb-policy <name>` is lbPolicy. */
 function attribute(flags: string): string {
   const [, long = ''] = /--([\w-]+)/.exec(flags) ?? []

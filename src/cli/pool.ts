@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { nameArgument } from './arguments.ts'
 import type { AnswerTo, ItemOf } from './client.ts'
+import { addPoolOperations } from './operations.ts'
 import { addPoolFailover } from './pool-failover.ts'
 import { addPoolMembers, memberTable } from './pool-members.ts'
 import { plain, serves, state, table } from './print.ts'
@@ -14,6 +15,7 @@ export const addPool: AddCommand = (parent, session) => {
   addLooks(pool, session)
   addPoolMembers(pool, session)
   addPoolFailover(pool, session)
+  addPoolOperations(pool, session)
 }
 
 function addLooks(pool: Command, session: Session): void {

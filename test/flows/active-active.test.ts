@@ -2,30 +2,12 @@
  * The sample of two mirrored pools, as it is in the repository: both gateways work, one dies, the other does it all, and each gets back
  * what is its own.
  */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { request } from 'undici'
-import { parse, stringify } from 'yaml'
 import { startGateway } from '../../src/demo/gateways.ts'
+import { activeActive } from '../support/active-active.ts'
 import { load } from '../support/cannon.ts'
 import { ADMIN_TOKEN, runProgram } from '../support/program.ts'
-
-const SAMPLE = join(import.meta.dirname, '../../config/active-active.yaml')
-
-/** The sample on free ports, with gateways that beat, and times that a test can wait for. */
-function quick(ports: Readonly<Record<string, number>>): string {
-  const { gateways, pools, ...rest } = parse(readFileSync(SAMPLE, 'utf8'))
-  return stringify({
-    ...rest,
-    store: undefined,
-    admin: { listen: '127.0.0.1:0', token: '${GATEPOOL_ADMIN_TOKEN}' },
-    settings: { gateway_down_threshold: '1s' },
-    listeners: rest.listeners.map((listener: object) => ({ ...listener, listen: '127.0.0.1:0' })),
-    gateways: gateways.map((one: { name: string }) => ({ ...one, http_port: ports[one.name], liveness: 'heartbeat' })),
-    pools: pools.map((pool: object) => ({ ...pool, failback_cooldown: '1s' })),
-  })
-}
 
 async function start(t: Test, name: string) {
   const gateway = await startGateway(name, ADMIN_TOKEN)
@@ -35,7 +17,7 @@ async function start(t: Test, name: string) {
 
 test('two mirrored pools: both gateways serve, and each stands in for the other', async t => {
   const [home, garage] = await Promise.all([start(t, 'home'), start(t, 'garage')])
-  const program = await runProgram(t, quick({ home: home.port, garage: garage.port }))
+  const program = await runProgram(t, activeActive({ home: home.port, garage: garage.port }))
   for (const gateway of [home, garage]) gateway.beatAt(String(program.url.admin))
   await Promise.all([program.fact('first_alive', 'home'), program.fact('first_alive', 'garage')])
   const web = String(program.url.web)

@@ -1,5 +1,5 @@
 import { type Actions, cli } from '../../src/cli/cli.ts'
-import type { Environment } from '../../src/cli/io.ts'
+import type { Environment, Io } from '../../src/cli/io.ts'
 
 export interface Ran {
   readonly exit: number
@@ -10,7 +10,12 @@ export interface Ran {
 const NO_ACTIONS: Actions = { run: async () => 0, demo: async () => 0 }
 
 /** Runs the command line in this process, with what it wrote. */
-export async function runCli(argv: readonly string[], env: Environment = {}, actions = NO_ACTIONS): Promise<Ran> {
+export async function runCli(
+  argv: readonly string[],
+  env: Environment = {},
+  actions = NO_ACTIONS,
+  confirm: Io['confirm'] = null,
+): Promise<Ran> {
   const out: string[] = []
   const err: string[] = []
   const io = {
@@ -18,7 +23,7 @@ export async function runCli(argv: readonly string[], env: Environment = {}, act
     err: (text: string) => void err.push(text),
     color: false,
     signal: new AbortController().signal,
-    confirm: null,
+    confirm,
   }
   const exit = await cli(argv, env, io, actions)
   return { exit, out: out.join(''), err: err.join('') }
