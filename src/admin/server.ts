@@ -137,6 +137,8 @@ function createApp(): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
+    // Names of instances are longer than what the router takes by itself.
+    routerOptions: { maxParamLength: 200 },
     genReqId: () => randomUUID(),
     http: { headersTimeout: HEAD_TIMEOUT, connectionsCheckingInterval: 2_000 },
     clientErrorHandler: refuseUnreadable,

@@ -4,6 +4,7 @@
 import type { z } from 'zod'
 import { newestBeat, recordOf } from '../core/evaluate.ts'
 import { heldBy, holdsOf } from '../core/holds.ts'
+import { instancesOf } from '../core/instances.ts'
 import type { Gateway, MemberView, Plan, Pool, Route, Serving, Snapshot, World } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
 import { targetKey } from '../core/plan.ts'
@@ -13,6 +14,7 @@ import type { gatewayDetail, gatewayList } from './contract/gateways.ts'
 import type { resources } from './contract/operations.ts'
 import type { memberList, poolDetail, poolList } from './contract/pools.ts'
 import type { routeList } from './contract/routes.ts'
+import { instancesIn } from './instance-view.ts'
 
 type PoolRow = z.output<typeof poolList>['items'][number]
 type GatewayRow = z.output<typeof gatewayList>['items'][number]
@@ -116,17 +118,16 @@ export function gatewayRow({ world }: Snapshot, gateway: Gateway): GatewayRow {
     liveness,
     ...gatewayState(world, gateway),
     newest_beat: Number.isFinite(newest) ? newest : null,
-    instances: Object.keys(beats).length,
+    instances: Object.keys(instancesOf(world.liveness.value, name)).length,
     pools: world.definitions.value.pools.filter(pool => isIn(pool, name)).length,
   }
 }
 
 export function gatewayInFull(snapshot: Snapshot, gateway: Gateway): z.output<typeof gatewayDetail> {
   const { world, pools } = snapshot
-  const beats = Object.entries(own(world.sight.beats, gateway.name) ?? {})
   return {
     ...gatewayRow(snapshot, gateway),
-    instances: beats.map(([instance, { at, said }]) => ({ instance, newest_beat: at, ...said })),
+    instances: instancesIn(snapshot, gateway),
     holds: [...holdsOf(world.holds.value, gateway.name)],
     pools: Object.values(pools).flatMap(({ name, members }) =>
       members.filter(member => member.gateway === gateway.name).map(member => ({ pool: name, ...standing(member) })),

@@ -6,6 +6,7 @@ import { formatDuration } from '../config/units.ts'
 import { checksOf } from '../core/checks.ts'
 import { newestBeat } from '../core/evaluate.ts'
 import { heldBy } from '../core/holds.ts'
+import { FROM_HEARTBEAT } from '../core/instances.ts'
 import { gatewayOf, upstreamsOf } from '../core/member.ts'
 import type {
   Failover,
@@ -229,6 +230,7 @@ function reason(it: Case): string {
       return `This replica ejected ${gateway}${ago}: ${failure}. It is tried again ${tried} ${then}.`
     }
     case 'unknown':
+      if (address === FROM_HEARTBEAT) return `No instance of ${gateway} that takes traffic has announced an address.`
       return cause === 'unresolved'
         ? `This replica knows no address of ${address}: ${gateway} can take traffic once the name resolves.`
         : liveness === 'probe'

@@ -2,7 +2,6 @@
  * What the schema knows and this version does not run yet. Accepting it and doing nothing would be a lie, so it is refused at its
  * place. Running something new means taking its row out.
  */
-import { settings } from './definitions.ts'
 import type { Finding, Path } from './findings.ts'
 
 interface Row {
@@ -29,10 +28,6 @@ const inside =
   (defaults: Readonly<Record<string, unknown>>) =>
   (value: unknown): boolean =>
     typeof value === 'object' && value !== null && Object.entries(value).every(([key, said]) => defaults[key] === said)
-const same =
-  (fixed: unknown) =>
-  (value: unknown): boolean =>
-    JSON.stringify(value) === JSON.stringify(fixed)
 
 const rows: readonly Row[] = [
   { at: 'store.kind', runs: but('redis'), what: 'a store in Redis' },
@@ -43,13 +38,6 @@ const rows: readonly Row[] = [
   { at: 'listeners.*.certificates', runs: none, what: 'a listener for TLS' },
   { at: 'listeners.*.default_route', what: 'a listener for TLS' },
   { at: 'listeners.*.accept_proxy', runs: only(false), what: 'the PROXY protocol' },
-  {
-    at: 'settings.address_ranges',
-    runs: same(settings.parse({}).address_ranges),
-    what: 'addresses that gateways announce',
-  },
-  { at: 'gateways.*.max_instances', what: 'a limit of instances' },
-  { at: 'gateways.*.address', runs: but('from_heartbeat'), what: 'an address that the gateway announces' },
   { at: 'pools.*.lb_policy', runs: but('two_choices', 'latency'), what: 'the policies two_choices and latency' },
   { at: 'pools.*.passive.unhealthy_latency', runs: off, what: 'ejection of slow members' },
   { at: 'pools.*.passive.max_fail_ratio', default: 0.5, what: 'ejection by a ratio of failures' },

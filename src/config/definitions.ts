@@ -60,8 +60,9 @@ export const gateway = z.strictObject({
     .default('assumed')
     .meta({ description: 'How we know that it is alive: it beats, we probe, or we assume it' }),
   max_instances: COUNT.min(1)
+    .max(64)
     .optional()
-    .meta({ description: 'How many agents may share this gateway; absent: any number', examples: [2] }),
+    .meta({ description: 'How many agents may share this gateway, at most 64; absent: 64', examples: [2] }),
 })
 
 const memberFields = z.strictObject({

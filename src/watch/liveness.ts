@@ -3,14 +3,15 @@
  * committed through the ledger.
  */
 import type { Clock } from '../clock.ts'
-import { beat, evaluation } from '../core/changes.ts'
+import { beat, type Change, evaluation, turnedAway } from '../core/changes.ts'
 import { beatInterval, latenessLimit, nextDue } from '../core/evaluate.ts'
 import { nextFailoverEnd } from '../core/failover.ts'
 import { nextExpiry } from '../core/holds.ts'
+import { refuseInstance } from '../core/instances.ts'
 import { gatewayOf } from '../core/member.ts'
 import type { Announcement, Beats } from '../core/nouns.ts'
 import type { Store } from '../core/store.ts'
-import { type Refusal, refuse } from '../errors.ts'
+import { isRefusal, type Refusal, refuse } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
 
@@ -21,8 +22,8 @@ const RETRY = 1_000
 
 export interface LivenessWatch extends Disposable {
   /**
-   * Takes a beat of `gateway`'s `instance`. Answers the ms until the next one is expected, or `not_found`. The beat counts even while the
-   * store is away: what it changes is then committed later.
+   * Takes a beat of `gateway`'s `instance`. Answers the ms until the next one is expected, or `not_found`, or `max_instances_reached`. The
+   * beat counts even while the store is away: what it changes is then committed later.
    */
   hear(gateway: string, instance: string, said: Announcement): Promise<{ readonly interval: number } | Refusal>
 }
@@ -88,6 +89,12 @@ export function watchLiveness({ state, ledger, store, clock }: LivenessOptions):
     return evaluating
   }
 
+  /** Commits `change` if it changes anything: most beats do not. */
+  const propose = async (change: Change, gateway: string) => {
+    const changes = change(state.snapshot.world, store.now()) !== null
+    return changes ? await ledger.commit(change, `gateway:${gateway}`) : null
+  }
+
   const unsubscribe = state.onChange(() => {
     if (!ended && evaluating === null && due() < wakesAt) arm(due())
   })
@@ -100,9 +107,15 @@ export function watchLiveness({ state, ledger, store, clock }: LivenessOptions):
       // What fell due before this beat is decided without it: a gap stays a gap.
       noticePause()
       if (due() <= store.now()) await evaluate()
+      const full = refuseInstance(state.snapshot.world, known, instance)
+      if (full !== null) {
+        await propose(turnedAway(gateway, instance), gateway)
+        return full
+      }
       state.apply({ kind: 'beat', gateway, instance, said, at: store.now() })
-      const change = beat(gateway, instance, said)
-      if (change(state.snapshot.world, store.now()) !== null) await ledger.commit(change, `gateway:${gateway}`)
+      const outcome = await propose(beat(gateway, instance, said), gateway)
+      // Another replica may have given the last place away. What only the store refuses, the next beat asks for again.
+      if (isRefusal(outcome) && outcome.code === 'max_instances_reached') return outcome
       return { interval: beatInterval(threshold()) }
     },
     [Symbol.dispose]() {

@@ -8,6 +8,7 @@ import { auditEndpoints } from './audit.ts'
 import { eventEndpoints } from './events.ts'
 import { failoverEndpoints } from './failover.ts'
 import { gatewayEndpoints } from './gateways.ts'
+import { instanceEndpoints } from './instances.ts'
 import { operationEndpoints } from './operations.ts'
 import { poolEndpoints } from './pools.ts'
 import { routeEndpoints } from './routes.ts'
@@ -16,6 +17,7 @@ import { serviceEndpoints } from './service.ts'
 export const endpoints = {
   ...serviceEndpoints,
   ...gatewayEndpoints,
+  ...instanceEndpoints,
   ...poolEndpoints,
   ...failoverEndpoints,
   ...operationEndpoints,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { gateway } from '../../config/definitions.ts'
 import { duration } from '../../config/units.ts'
 import type { Endpoint } from './endpoint.ts'
+import { instanceView } from './instances.ts'
 import { holdReason, listOf, memberState, memberView, moment, momentOrNull, page, printable } from './shapes.ts'
 
 const gatewayRow = z.object({
@@ -15,23 +16,13 @@ const gatewayRow = z.object({
   state: memberState.exclude(['ejected']),
   since: momentOrNull,
   newest_beat: momentOrNull,
-  instances: z.number().meta({ description: 'How many beat' }),
+  instances: z.number().meta({ description: 'How many it has' }),
   pools: z.number().meta({ description: 'How many it is in' }),
 })
 
 export const gatewayList = listOf(gatewayRow)
 export const gatewayDetail = gatewayRow.extend({
-  instances: z.array(
-    z.object({
-      instance: z.string(),
-      newest_beat: moment,
-      state: z.enum(['ready', ...holdReason.options]),
-      hostname: z.string().optional(),
-      os: z.string().optional(),
-      arch: z.string().optional(),
-      version: z.string().optional(),
-    }),
-  ),
+  instances: z.array(instanceView),
   holds: z.array(
     z.object({
       reason: holdReason,
@@ -109,5 +100,7 @@ export const gatewayEndpoints = {
     summary: 'A gateway says that it lives',
     body: heartbeat,
     answer: beatTaken,
+    refuses: ['not_found', 'not_available', 'address_not_allowed', 'max_instances_reached'],
+    example: { instance: 'home-1', state: 'ready', hostname: 'nas-1.lan', version: '7.2' },
   },
 } as const satisfies Record<string, Endpoint>

@@ -17,6 +17,7 @@ import { auditHandlers } from './audit.ts'
 import { eventHandlers } from './events.ts'
 import { failoverHandlers } from './failover.ts'
 import { gatewayHandlers } from './gateways.ts'
+import { instanceHandlers } from './instances.ts'
 import { operationHandlers } from './operations.ts'
 import { poolHandlers } from './pools.ts'
 import { routeHandlers } from './routes.ts'
@@ -72,6 +73,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
   return {
     ...serviceHandlers(options),
     ...gatewayHandlers(options),
+    ...instanceHandlers(options),
     ...poolHandlers(options),
     ...failoverHandlers(options),
     ...operationHandlers(options),
