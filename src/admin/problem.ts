@@ -19,10 +19,11 @@ export function sendProblem(reply: FastifyReply, refusal: Refusal): FastifyReply
     reply.header('retry-after', String(retry_after))
   }
   if (status === 401) reply.header('www-authenticate', 'Bearer realm="gatepool"')
-  return reply.code(status).type(PROBLEM_JSON).serializer(JSON.stringify).send(problem(refusal, reply.request.id))
+  return reply.code(status).type(PROBLEM_JSON).serializer(JSON.stringify).send(problemOf(refusal, reply.request.id))
 }
 
-function problem({ code, detail, extra }: Refusal, requestId: string) {
+/** The document that says `refusal`. */
+export function problemOf({ code, detail, extra }: Refusal, requestId: string) {
   const { title, status, retry } = errors[code]
   return { ...extra, type: `urn:gatepool:error:${code}`, title, status, detail, code, retry, request_id: requestId }
 }
@@ -63,7 +64,7 @@ export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex & 
   }
   const refusal = unreadable(error.code)
   const { status } = errors[refusal.code]
-  const body = JSON.stringify(problem(refusal, '-'))
+  const body = JSON.stringify(problemOf(refusal, '-'))
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: ${PROBLEM_JSON}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

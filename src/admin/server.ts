@@ -22,7 +22,7 @@ import { type EndpointId, endpoints } from './contract/endpoints.ts'
 import { guard } from './guard.ts'
 import { createGuesses } from './guesses.ts'
 import { createHandlers, type Handlers } from './handlers/handlers.ts'
-import { describe } from './openapi.ts'
+import { openapi } from './openapi.ts'
 import { refusalOf, refuseUnreadable, sendProblem } from './problem.ts'
 import { createEventStreams } from './stream.ts'
 import { watchUses } from './uses.ts'
@@ -96,13 +96,12 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     uses,
     authenticate,
     now: clock.now,
-    openapi: () => app.swagger(),
+    document: JSON.stringify(openapi(options.version)),
   })
 
   const definitions = () => world().definitions.value
   guard(app, { authenticate, guesses: createGuesses(clock.now), uses, definitions })
   answerErrors(app, options.log)
-  await describe(app, options.version)
   await app.register(async scope => addEndpoints(scope, handlers))
 
   app.server.maxConnections = MOST_CONNECTIONS

@@ -25,6 +25,10 @@ export interface Endpoint {
   readonly refuses?: readonly ErrorCode[]
   /** A body that it takes, for the OpenAPI document. */
   readonly example?: unknown
+  /** For the OpenAPI document: what the parts of the path are called in the sample, where that is not the usual name. */
+  readonly sample?: Readonly<Record<string, string>>
+  /** Further statuses with the same answer, and what they mean. */
+  readonly also?: Readonly<Record<number, string>>
   /** Set when the handler writes its answer by itself: the media type of it. */
   readonly raw?: string
 }

@@ -45,6 +45,7 @@ export const eventEndpoints = {
     scope: 'within',
     summary: 'What happens, as it happens; Last-Event-ID resumes',
     query: streamQuery,
+    refuses: ['too_many_requests'],
     raw: 'text/event-stream',
   },
 } as const satisfies Record<string, Endpoint>

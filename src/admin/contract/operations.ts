@@ -63,6 +63,7 @@ export const operationEndpoints = {
     method: 'GET',
     path: '/api/v1/gateway-pools/:name/resources',
     role: 'viewer',
+    scope: 'pool',
     summary: 'What leans on a pool: its routes, and the pools that fall back to it',
     answer: resources,
     refuses: ['not_found'],
@@ -71,6 +72,7 @@ export const operationEndpoints = {
     method: 'GET',
     path: '/api/v1/presets',
     role: 'viewer',
+    scope: 'within',
     summary: 'Durations by name, to choose from',
     answer: presets,
   },
@@ -78,6 +80,7 @@ export const operationEndpoints = {
     method: 'POST',
     path: '/api/v1/gateway-pools/:name/pick',
     role: 'viewer',
+    scope: 'pool',
     summary: "One member by the pool's policy, for callers that dial themselves",
     body: z.strictObject({
       gateway: name.optional().meta({ description: 'This member if it is ready, else its siblings in order' }),
@@ -97,6 +100,7 @@ export const operationEndpoints = {
     method: 'POST',
     path: '/api/v1/simulate',
     role: 'operator',
+    scope: 'within',
     summary: 'Where every pool and every route would go, if some gateways were down or held; changes nothing',
     body: z.strictObject({
       down: names.meta({ description: 'Gateways that are down' }),

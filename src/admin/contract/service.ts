@@ -34,6 +34,7 @@ export const serviceEndpoints = {
     role: 'anyone',
     summary: 'May traffic be sent here? 503 with the reasons why not',
     answer: readiness,
+    also: { 503: 'Not ready' },
     raw: 'application/json',
   },
   metrics: { method: 'GET', path: '/metrics', role: 'viewer', summary: 'Metrics for Prometheus', raw: 'text/plain' },

@@ -64,7 +64,8 @@ export interface HandlerOptions extends AdminOptions {
   readonly streams: EventStreams
   readonly uses: TokenUses
   readonly authenticate: Authenticate
-  readonly openapi: () => object
+  /** The OpenAPI document, as text. */
+  readonly document: string
   /** Ms since 1970, of the replica. */
   readonly now: () => number
 }

@@ -2,6 +2,7 @@ import { presets as cooldowns } from '../../config/units.ts'
 import type { Snapshot } from '../../core/nouns.ts'
 import { own } from '../../core/own.ts'
 import { poolOf } from '../../core/passive.ts'
+import { ownsPool, ownsRoute } from '../../core/scope.ts'
 import { simulate } from '../../core/simulate.ts'
 import { refuse } from '../../errors.ts'
 import type { operationEndpoints } from '../contract/operations.ts'
@@ -45,9 +46,10 @@ export function operationHandlers(options: HandlerOptions): HandlersOf<typeof op
       const retry_after = Math.max(1, Math.ceil(soonest / 1_000))
       return refuse('pool_outage', `nobody can serve ${name}`, { retry_after })
     },
-    simulate({ body }) {
+    simulate({ body, by }) {
       const { snapshot } = state
-      const { gateways, pools, routes } = snapshot.world.definitions.value
+      const definitions = snapshot.world.definitions.value
+      const { gateways, pools, routes } = definitions
       const unknown = [...new Set([...body.down, ...body.held])].filter(
         name => !gateways.some(gateway => gateway.name === name),
       )
@@ -60,8 +62,10 @@ export function operationHandlers(options: HandlerOptions): HandlersOf<typeof op
         return { ...is, was, moved: was.join() !== is.serving.join() }
       }
       return {
-        pools: byName(pools).map(pool => compare(poolRow, pool)),
-        routes: byName(routes).map(route => compare(routeRow, route)),
+        pools: byName(pools.filter(({ name }) => ownsPool(by.pools, name))).map(pool => compare(poolRow, pool)),
+        routes: byName(routes.filter(route => ownsRoute(by.pools, definitions, route))).map(route =>
+          compare(routeRow, route),
+        ),
       }
     },
   }

@@ -10,8 +10,7 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
   const { state, store, ledger, cluster, replica } = options
   const definitions = () => state.snapshot.world.definitions.value
 
-  const openapi = (_: unknown, reply: FastifyReply) =>
-    reply.type('application/json').send(JSON.stringify(options.openapi()))
+  const openapi = (_: unknown, reply: FastifyReply) => reply.type('application/json').send(options.document)
 
   return {
     live: () => ({ status: 'alive' }),
