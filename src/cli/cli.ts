@@ -2,6 +2,7 @@
  * The command line: reads the arguments, runs one command, answers with the exit status. Nothing here ends the process.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { addAudit } from './audit.ts'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { addEvents } from './events.ts'
@@ -15,6 +16,7 @@ import { addRoute } from './route.ts'
 import { addSchema } from './schema.ts'
 import { type AddCommand, createSession, type Session, withExamples } from './session.ts'
 import { addStatus } from './status.ts'
+import { addToken } from './token.ts'
 import { addVersion, ownVersion } from './version.ts'
 
 /** What needs the whole program, and comes from above; each answers with the exit status. */
@@ -82,6 +84,8 @@ const COMMANDS: readonly AddCommand[] = [
   addPresets,
   addSimulate,
   addEvents,
+  addToken,
+  addAudit,
   addReload,
   addHealth,
   addCompletion,
