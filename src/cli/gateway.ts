@@ -1,4 +1,5 @@
 import type { ItemOf } from './client.ts'
+import { addGatewayInstances } from './gateway-instances.ts'
 import { addGatewayShow, addressOf } from './gateway-show.ts'
 import { state, table, when } from './print.ts'
 import { type AddCommand, command, type Json, type Session, show } from './session.ts'
@@ -22,6 +23,7 @@ export const addGateway: AddCommand = (parent, session) => {
       ),
     )
   addGatewayShow(gateway, session)
+  addGatewayInstances(gateway, session)
 }
 
 function list({ paint }: Session, { verbose = false }: Options, rows: readonly Row[], now: number): string {
