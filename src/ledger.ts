@@ -6,8 +6,8 @@ import { foresee } from './core/advance.ts'
 import type { Change, Proposal } from './core/changes.ts'
 import type { Documents, Fact } from './core/events.ts'
 import { exceeds, type Scope } from './core/scope.ts'
-import type { AuditDraft, Store, Values } from './core/store.ts'
-import { type Refusal, refuse } from './errors.ts'
+import type { AuditDraft, News, Store, Values, Write } from './core/store.ts'
+import { isRefusal, type Refusal, refuse } from './errors.ts'
 import type { State } from './state.ts'
 
 /** How often a change is asked again when others were faster. */
@@ -23,6 +23,8 @@ export interface Committed {
 export interface Ledger {
   /** Commits `change` in the name of `by`. One at a time, in order of the calls. What was `asked` for leaves its audit record. */
   commit(change: Change, by: string, asked?: Asked): Promise<Committed | Refusal>
+  /** Takes in what others have committed, as `ask` answers it: between two commits, never beside one. Resolves when it is in the snapshot. */
+  takeIn<T extends News | Refusal>(ask: () => Promise<T>): Promise<T>
 }
 
 /** The request to the admin API that a change comes from, and what it may change. */
@@ -40,6 +42,30 @@ export interface LedgerOptions {
 
 export function createLedger({ state, store, definitions }: LedgerOptions): Ledger {
   let last: Promise<unknown> = Promise.resolve()
+
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const mine = last.then(run)
+    last = mine.catch(() => undefined)
+    return mine
+  }
+
+  const apply = (documents: Partial<Documents>, heard: readonly Fact[], facts: readonly Fact[], at: number) => {
+    const { world } = state.snapshot
+    const isNews = ([name, { revision }]: [string, { readonly revision: number }]) =>
+      // Where definitions come from the file, those in the store (somebody's, or none at all) must not take their place.
+      !(name === 'definitions' && definitions === 'file') && world[name as keyof Values].revision !== revision
+    const news: Partial<Documents> = Object.fromEntries(Object.entries(documents).filter(isNews))
+    if (Object.keys(news).length + heard.length + facts.length === 0) return
+    state.apply({ kind: 'committed', documents: news, facts, heard, at })
+  }
+
+  /** What decisions were made from has to stand still: who serves follows from all of it. */
+  const expectations = (world: Documents, written: Partial<Values>): Write['expect'] => ({
+    ...(definitions === 'store' ? { definitions: world.definitions.revision } : {}),
+    holds: world.holds.revision,
+    liveness: world.liveness.revision,
+    ...(written.access ? { access: world.access.revision } : {}),
+  })
 
   const attempt = async (change: Change, by: string, asked?: Asked): Promise<Committed | Refusal> => {
     for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -61,25 +87,21 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
       const write = { expect, documents: proposal.documents, facts, at: now, by }
       const result = await store.write(audit === undefined ? write : { ...write, audit })
       if (result.kind === 'refusal') return result
-      const { definitions: stored, ...others } = result.documents
-      state.apply({
-        kind: 'committed',
-        // Where definitions come from the file, those in the store (somebody's, or none at all) must not take their place.
-        documents: definitions === 'file' || stored === undefined ? others : { ...others, definitions: stored },
-        facts: result.kind === 'written' ? result.facts : [],
-        at: now,
-      })
+      if (result.kind === 'written') apply(result.documents, [], result.facts, now)
+      else apply(result.documents, result.facts, [], now)
       if (result.kind === 'written') return { kind: 'committed', revision: result.revision, facts: result.facts }
     }
     return refuse('revision_conflict', 'others keep changing the same thing: try again')
   }
 
   return {
-    commit(change, by, asked) {
-      const mine = last.then(() => attempt(change, by, asked))
-      last = mine.catch(() => undefined)
-      return mine
-    },
+    commit: (change, by, asked) => inTurn(() => attempt(change, by, asked)),
+    takeIn: ask =>
+      inTurn(async () => {
+        const news = await ask()
+        if (!isRefusal(news)) apply(news.documents, news.heard, news.facts, store.now())
+        return news
+      }),
   }
 }
 
@@ -90,10 +112,6 @@ function auditOf(
   at: number,
 ): AuditDraft {
   return { at, by, action, request_id, ...what }
-}
-
-function expectations(world: Documents, documents: Partial<Values>): Partial<Record<keyof Values, number>> {
-  return Object.fromEntries(Object.keys(documents).map(name => [name, world[name as keyof Values].revision]))
 }
 
 /** The documents as they will be once written; their revision is the store's to give. */

@@ -14,8 +14,11 @@ export interface State {
   readonly snapshot: Snapshot
   /** Puts an event through `core`. Synchronous; throws only on a bug. */
   apply(event: Event): void
-  /** Called with every fact, in order, soon after the step that made it. Returns the way to stop. */
-  onFact(listener: (fact: Fact) => void): () => void
+  /**
+   * Called with every fact, in order, soon after the step that made it. `heard`: another replica told it, in its log and its metrics.
+   * Returns the way to stop.
+   */
+  onFact(listener: (fact: Fact, heard: boolean) => void): () => void
   /** Called once after a turn in which the snapshot changed. Returns the way to stop. */
   onChange(listener: () => void): () => void
   /** Facts that no listener got, since they came faster than they were taken. */
@@ -36,10 +39,10 @@ export function createState({ world, cluster, replica, boot, onError }: StateOpt
   let snapshot = begin(world)
   let count = 0
   let dropped = 0
-  let waiting: Fact[] = []
+  let waiting: { readonly fact: Fact; readonly heard: boolean }[] = []
   let woken = false
   let changed = false
-  const factListeners = new Set<(fact: Fact) => void>()
+  const factListeners = new Set<(fact: Fact, heard: boolean) => void>()
   const changeListeners = new Set<() => void>()
 
   const own = (draft: FactDraft): Fact => ({ ...draft, id: `${replica}-${boot}-${++count}`, cluster, replica })
@@ -48,7 +51,7 @@ export function createState({ world, cluster, replica, boot, onError }: StateOpt
     woken = false
     const facts = waiting
     waiting = []
-    for (const fact of facts) for (const listener of factListeners) guarded(() => listener(fact))
+    for (const { fact, heard } of facts) for (const listener of factListeners) guarded(() => listener(fact, heard))
     if (!changed) return
     changed = false
     for (const listener of changeListeners) guarded(listener)
@@ -62,8 +65,8 @@ export function createState({ world, cluster, replica, boot, onError }: StateOpt
     }
   }
 
-  const tell = (facts: readonly Fact[]) => {
-    waiting.push(...facts)
+  const tell = (facts: readonly Fact[], heard = false) => {
+    for (const fact of facts) waiting.push({ fact, heard })
     if (waiting.length > MOST_WAITING) dropped += waiting.splice(0, waiting.length - MOST_WAITING).length
   }
 
@@ -79,7 +82,10 @@ export function createState({ world, cluster, replica, boot, onError }: StateOpt
       if (step === null) return
       snapshot = step.snapshot
       changed = true
-      if (event.kind === 'committed') tell(event.facts)
+      if (event.kind === 'committed') {
+        tell(event.heard ?? [], true)
+        tell(event.facts)
+      }
       if (step.facts.length > 0) tell(step.facts.map(own))
       if (!woken) {
         woken = true

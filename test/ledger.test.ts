@@ -1,12 +1,13 @@
 import { test } from 'tap'
 import { type Change, evaluation, replaceMembers } from '../src/core/changes.ts'
+import type { Fact } from '../src/core/events.ts'
 import type { Definitions, GatewayRecord } from '../src/core/nouns.ts'
 import type { Write, WriteResult } from '../src/core/store.ts'
 import { refuse } from '../src/errors.ts'
 import { createLedger } from '../src/ledger.ts'
 import { createState } from '../src/state.ts'
 import { type MemoryStore, memoryStore } from './support/memory-store.ts'
-import { define, livenessOf, START, up } from './support/world.ts'
+import { define, down, livenessOf, START, up } from './support/world.ts'
 
 const gateways = ['a', 'b'].map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
 const definitions = define({ gateways, pools: [{ name: 'p', members: ['a', 'b'] }] })
@@ -68,8 +69,8 @@ test('the writer is told who asked, when, and what must not have changed', async
     return undefined
   }
   await ledger.commit(see('a', 5), 'alice')
-  t.match(seen, { by: 'alice', at: NOW, expect: { liveness: 1 } })
-  t.strictSame(Object.keys(seen?.expect ?? {}), ['liveness'], 'only what is written')
+  t.match(seen, { by: 'alice', at: NOW, documents: { liveness: {} } })
+  t.strictSame(seen?.expect, { definitions: 1, holds: 0, liveness: 1 }, 'everything that who serves follows from')
 })
 
 test('each fact reaches the listeners once', async t => {
@@ -226,4 +227,54 @@ test('what happens here while the store writes is not lost, and is told beside t
   await Promise.resolve()
   t.equal(state.snapshot.pools.p?.plan.choices[0]?.gateway, 'c')
   t.strictSame(heard, ['r1 member_ejected', 'cluster pool_failover_activated b', 'r1 pool_failover_activated c'])
+})
+
+test('what others committed comes in between two commits, and their facts are heard and not told again', async t => {
+  const { store, state, ledger } = await open()
+  const heard: string[] = []
+  state.onFact((fact, byOthers) => heard.push(`${fact.id} ${fact.kind} ${byOthers ? 'heard' : 'told'}`))
+  const fact: Fact = { kind: 'gateway_down', at: NOW, subject: 'a', cause: 'stale', id: '2-1', cluster: 'test' }
+  const moved: Fact = {
+    ...{ kind: 'pool_failover_activated', at: NOW, subject: 'p', cause: 'down', id: '2-2', cluster: 'test' },
+    ...{ from: 'a', to: 'b', original: 'a', routes: [] },
+  }
+  const order: string[] = []
+  const liveness = { ...state.snapshot.world.liveness.value, gateways: { a: down, b: up } }
+  const first = ledger.commit(see('x', 1), 'test').then(() => order.push('first'))
+  const news = ledger.takeIn(async () => {
+    order.push('asked')
+    store.put({ liveness })
+    return { documents: { liveness: store.documents.liveness }, heard: [fact, moved], facts: [] }
+  })
+  const second = ledger.commit(see('y', 1), 'test').then(() => order.push('second'))
+  await Promise.all([first, news, second])
+  t.strictSame(order, ['first', 'asked', 'second'])
+  t.equal(state.snapshot.pools.p?.plan.choices[0]?.gateway, 'b')
+  t.strictSame(heard, [
+    '2-0 first_alive told',
+    '2-1 gateway_down heard',
+    '2-2 pool_failover_activated heard',
+    '4-0 first_alive told',
+  ])
+})
+
+test('a store that cannot be asked for news changes nothing', async t => {
+  const { state, ledger } = await open()
+  const before = state.snapshot
+  t.match(await ledger.takeIn(async () => refuse('store_unavailable', 'it is away')), { code: 'store_unavailable' })
+  t.equal(state.snapshot, before)
+})
+
+test('the facts of whoever was faster are heard with the conflict', async t => {
+  const { store, state, ledger } = await open()
+  const heard: string[] = []
+  state.onFact((fact, byOthers) => heard.push(`${fact.id} ${byOthers ? 'heard' : 'told'}`))
+  const fact: Fact = { kind: 'gateway_down', at: NOW, subject: 'a', cause: 'stale', id: '2-1', cluster: 'test' }
+  store.disturb = () => {
+    store.disturb = null
+    store.put({ liveness: { ...store.documents.liveness.value, gateways: { a: down, b: up } } })
+    return { kind: 'conflict', documents: store.documents, facts: [fact] }
+  }
+  await ledger.commit(see('x', 1), 'test')
+  t.strictSame(heard, ['2-1 heard', 'r1-x-1 told', '3-0 told'])
 })

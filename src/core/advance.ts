@@ -41,6 +41,8 @@ export function advance(snapshot: Snapshot, event: Event): Advance | null {
       return sighted(snapshot, onTick(snapshot, event.at), event.at)
     case 'beat':
       return onBeat(snapshot, event)
+    case 'beats':
+      return onBeats(snapshot, event)
     case 'observing':
       return { snapshot: withSight(snapshot, { ...snapshot.world.sight, observing_since: event.at }), facts: [] }
     case 'resolved':
@@ -64,23 +66,35 @@ function sighted(snapshot: Snapshot, change: PassiveChange | null, at: number): 
 }
 
 function onBeat(snapshot: Snapshot, { gateway, instance, said, at }: Extract<Event, { kind: 'beat' }>): Advance | null {
+  return onBeats(snapshot, { kind: 'beats', beats: { [gateway]: { [instance]: { at, said } } }, at })
+}
+
+function onBeats(snapshot: Snapshot, { beats: heard, at }: Extract<Event, { kind: 'beats' }>): Advance | null {
   const { world } = snapshot
-  // It may have been deleted while its beat was under way.
-  if (gatewayOf(world, gateway) === undefined) return null
-  const before = own(world.sight.beats, gateway) ?? {}
-  const instances: Record<string, Beat> = { [instance]: { at, said } }
-  // Those that left and fell silent long ago go here, so that restarts under ever new names do not pile up.
-  const known = instancesOf(world.liveness.value, gateway)
+  const { beats: before } = world.sight
   const oldest = at - world.definitions.value.settings.gateway_down_threshold
-  for (const [name, beat] of Object.entries(before))
-    if (name !== instance && (beat.at > oldest || Object.hasOwn(known, name))) instances[name] = beat
-  const beats = { ...world.sight.beats, [gateway]: instances }
-  const next = { ...world, sight: { ...world.sight, beats } }
-  const moves = movesTraffic(own(before, instance)?.said, said)
-  // Which of them beat matters only where one is held.
-  const touches = moves || holdsOf(world.holds.value, gateway).length > 0
-  const touched = touches ? poolsOf(world.definitions.value, gateway) : NO_POOLS
-  return conclude(moves ? forgetStrangers(next) : next, snapshot, touched, [], at)
+  const changed: Record<string, Readonly<Record<string, Beat>>> = {}
+  const touched = new Set<string>()
+  let moved = false
+  for (const gateway in heard) {
+    // It may have been deleted while its beat was under way.
+    if (gatewayOf(world, gateway) === undefined) continue
+    const beats = own(before, gateway) ?? {}
+    const newer = Object.entries(heard[gateway] ?? {}).filter(([name, beat]) => beat.at >= (own(beats, name)?.at ?? 0))
+    if (newer.length === 0) continue
+    // Those that left and fell silent long ago go here, so that restarts under ever new names do not pile up.
+    const known = instancesOf(world.liveness.value, gateway)
+    const kept = Object.entries(beats).filter(([name, beat]) => beat.at > oldest || Object.hasOwn(known, name))
+    changed[gateway] = Object.fromEntries([...kept, ...newer])
+    const moves = newer.some(([name, beat]) => movesTraffic(own(beats, name)?.said, beat.said))
+    moved ||= moves
+    // Which of them beat matters only where one is held.
+    if (moves || holdsOf(world.holds.value, gateway).length > 0)
+      for (const pool of poolsOf(world.definitions.value, gateway)) touched.add(pool)
+  }
+  if (Object.keys(changed).length === 0) return null
+  const next = { ...world, sight: { ...world.sight, beats: { ...before, ...changed } } }
+  return conclude(moved ? forgetStrangers(next) : next, snapshot, touched, [], at)
 }
 
 function onResolved(snapshot: Snapshot, { host, addresses, at }: Extract<Event, { kind: 'resolved' }>): Advance | null {
@@ -103,9 +117,12 @@ function onLoaded(snapshot: Snapshot, { definitions, changed, at }: Extract<Even
   return { ...step, facts: [told, ...step.facts] }
 }
 
-function onCommitted(snapshot: Snapshot, { documents, facts, at }: Extract<Event, { kind: 'committed' }>): Advance {
+function onCommitted(snapshot: Snapshot, event: Extract<Event, { kind: 'committed' }>): Advance {
+  const { documents, facts, heard = [], at } = event
   const { sight } = snapshot.world
-  return onDocuments(snapshot, documents, { ...sight, told: hear(sight.told, facts) }, at)
+  // What another replica tells of itself has not happened here.
+  const told = hear(sight.told, [...heard.filter(({ replica }) => replica === undefined), ...facts])
+  return onDocuments(snapshot, documents, { ...sight, told }, at)
 }
 
 function onDocuments(snapshot: Snapshot, documents: Partial<Documents>, sight: Sight, at: number): Advance {
@@ -193,8 +210,6 @@ function touchedBy(before: World, after: World): ReadonlySet<string> {
   }
   return touched
 }
-
-const NO_POOLS: ReadonlySet<string> = new Set()
 
 /** The pools in which a gateway shows; one that is in none shows in the plans of the routes that are pinned to it. */
 function poolsOf({ pools }: Definitions, gateway: string): ReadonlySet<string> {

@@ -6,6 +6,7 @@
 import type {
   Access,
   Announcement,
+  Beats,
   Definitions,
   FailureReason,
   HoldReason,
@@ -45,6 +46,8 @@ export type Event =
       readonly said: Announcement
       readonly at: number
     }
+  /** Beats that other replicas heard. */
+  | { readonly kind: 'beats'; readonly beats: Beats; readonly at: number }
   /** We were away or blind: silence counts from now on. */
   | { readonly kind: 'observing'; readonly at: number }
   /** A host name's answer: at least one address. */
@@ -63,6 +66,8 @@ export type Event =
       readonly kind: 'committed'
       readonly documents: Partial<Documents>
       readonly facts: readonly Fact[]
+      /** What other replicas have told meanwhile, of the cluster and of themselves. */
+      readonly heard?: readonly Fact[]
       readonly at: number
     }
 

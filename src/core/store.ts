@@ -115,6 +115,15 @@ export interface Store extends AsyncDisposable {
   definitionsAt(revision: number): Promise<Definitions | undefined>
 }
 
+/** What others have done to a shared store since this replica last heard of it. */
+export interface News {
+  readonly documents: Partial<Documents>
+  /** What other replicas told. */
+  readonly heard: readonly Fact[]
+  /** What was committed here, by a write whose answer did not come. */
+  readonly facts: readonly Fact[]
+}
+
 /** What a store holds that was never written. */
 export const EMPTY: Values = {
   definitions: {

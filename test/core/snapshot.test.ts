@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { test } from 'tap'
 import { advance, begin } from '../../src/core/advance.ts'
 import type { Event } from '../../src/core/events.ts'
-import type { Snapshot } from '../../src/core/nouns.ts'
+import type { Beats, Snapshot } from '../../src/core/nouns.ts'
 import { own } from '../../src/core/own.ts'
 import { buildSnapshot, viewOf } from '../../src/core/snapshot.ts'
 import { EMPTY } from '../../src/core/store.ts'
@@ -66,6 +66,23 @@ test('a beat of a gateway that nobody holds rebuilds nothing', t => {
   t.equal(after.pools, before.pools)
   t.equal(after.pinned, before.pinned)
   t.match(after.world.sight.beats, { a: { x: { at: START } } })
+  t.end()
+})
+
+test('of the beats that others heard the newer ones count, and those of strangers do not', t => {
+  const said = { state: 'ready' } as const
+  const heard = (beats: Beats): Event => ({ kind: 'beats', beats, at: START })
+  const before = step(fresh(), beat('a', 'x', START - 5))
+  t.equal(advance(before, heard({ a: { x: { at: START - 6, said } }, stranger: { x: { at: START, said } } })), null)
+  const after = step(
+    before,
+    heard({ a: { x: { at: START, said }, y: { at: START - 7, said } }, b: { z: { at: 1, said } } }),
+  )
+  t.strictSame(after.world.sight.beats, {
+    a: { x: { at: START, said }, y: { at: START - 7, said } },
+    b: { z: { at: 1, said } },
+  })
+  t.equal(after.pools, before.pools)
   t.end()
 })
 
