@@ -33,7 +33,7 @@ const pathOf = ({ path }: Endpoint): string =>
   (path.includes('/events') ? '?subject=main' : '')
 
 /** What a token that is limited to pools may ask for: what names a pool, a gateway or a route of theirs, and lists that are cut to them. */
-const CUT = /\/(gateway-pools|gateways|routes|tokens|events|events\/stream|status|presets|openapi\.json)$/
+const CUT = /\/(gateway-pools|gateways|routes|tokens|events|events\/stream|status|presets|simulate|openapi\.json)$/
 /** What it may not, though it looks as if. */
 const FOR_ALL = /\/(migration-candidates|validate)$/
 
@@ -53,7 +53,7 @@ function expected({ method, path, role }: Endpoint, asker: Asker): Expected {
   if (asker.pools === undefined) return 'anything'
   // The examples of what can be made are of the pool `main`; a gateway is of no pool yet.
   if (method === 'POST' && CUT.test(path)) {
-    return path.endsWith('/gateways') || asker.pools.includes('main') ? 'anything' : 403
+    return /\/(gateways|simulate)$/.test(path) || asker.pools.includes('main') ? 'anything' : 403
   }
   if (CUT.test(path)) return path.includes('/events') && !asker.pools.includes('main') ? 403 : 'anything'
   if (FOR_ALL.test(path)) return 403
