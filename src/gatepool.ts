@@ -22,6 +22,7 @@ import { createAccessLog } from './telemetry/access.ts'
 import { tellFact } from './telemetry/facts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
+import { tellWebhooks } from './telemetry/webhooks.ts'
 import { createHttp } from './traffic/http/http.ts'
 import { watchChecks } from './watch/checks.ts'
 import { watchLiveness } from './watch/liveness.ts'
@@ -93,6 +94,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   state.onFact(fact => {
     if (fact.replica !== undefined) store.append([fact])
   })
+  const webhooks = building.use(await tellWebhooks({ state, store, clock, random: Math.random, log }))
   building.use(
     watchNames({ state, clock, onFailure: (host, code) => log.warn({ host, code }, 'a host name was not resolved') }),
   )
@@ -155,6 +157,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
         const isThere = (labels: Readonly<Record<string, string>>) => labels.pool === pool && labels.gateway === gateway
         return [...http.numbers.inFlight()].reduce((sum, { labels, value }) => (isThere(labels) ? sum + value : sum), 0)
       },
+      webhooks,
       metrics: metrics.render,
       log,
     }).catch((error: NodeJS.ErrnoException) => {

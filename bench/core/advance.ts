@@ -25,7 +25,7 @@ function start(size: number): Snapshot {
   return begin({
     definitions: { revision: 1, value: definitions.parse({ gateways, pools, routes }) },
     holds: { revision: 0, value: EMPTY.holds },
-    access: { revision: 0, value: { tokens: [] } },
+    access: { revision: 0, value: EMPTY.access },
     liveness: {
       revision: 1,
       value: { ...EMPTY.liveness, gateways: Object.fromEntries(gateways.map(({ name }) => [name, up])) },

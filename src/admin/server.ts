@@ -15,6 +15,7 @@ import { isRefusal, type Refusal, refuse } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
 import type { Logger } from '../telemetry/log.ts'
+import type { Webhooks } from '../telemetry/webhooks.ts'
 import { type Answered, entityTag, isAnswered, isKnown, readIfMatch } from './answers.ts'
 import { authenticator, type Principal } from './auth.ts'
 import type { Endpoint } from './contract/endpoint.ts'
@@ -49,6 +50,7 @@ export interface AdminOptions {
   reload(): Promise<Refusal | { readonly changed: readonly string[] }>
   /** Requests and tunnels under way in a member of a pool. */
   inFlight(pool: string, gateway: string): number
+  readonly webhooks: Pick<Webhooks, 'stateOf' | 'test'>
   /** The page for Prometheus. */
   metrics(): Promise<string>
   readonly log: Logger

@@ -3,6 +3,7 @@
  * Everything here is plain data. Stored documents and facts keep the snake_case keys they have outside; times are ms since 1970.
  */
 import type { Definitions as Sections } from '../config/definitions.ts'
+import type { FactKind } from './events.ts'
 
 export type { Gateway, Member, Pool, Route, Settings } from '../config/definitions.ts'
 
@@ -123,9 +124,23 @@ export interface Token {
   readonly expires_at?: number
 }
 
-/** Who may ask for what. */
+/** Somebody else's program that is told what happens. */
+export interface Webhook {
+  readonly name: string
+  readonly url: string
+  /** `whsec_` and base64: what deliveries are signed with. */
+  readonly secret: string
+  /** Absent: what is about gateways, failovers and outages. */
+  readonly kinds?: readonly FactKind[]
+  /** May it be at an address that only a private network, or this host, can reach? */
+  readonly allow_private: boolean
+  readonly created_at: number
+}
+
+/** Who may ask for what, and who is told. */
 export interface Access {
   readonly tokens: readonly Token[]
+  readonly webhooks: readonly Webhook[]
 }
 
 /** Token id → when it was last used. */

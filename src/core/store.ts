@@ -89,6 +89,9 @@ export interface Revision {
   readonly by: string
 }
 
+/** webhook → id of an event. */
+export type Cursors = Readonly<Record<string, string>>
+
 /** What is asked of a store that cannot be reached rejects with a `StoreError`; a write is answered with a refusal. */
 export interface Store extends AsyncDisposable {
   /** The clock of shared decisions, ms since 1970. Never jumps. */
@@ -104,6 +107,10 @@ export interface Store extends AsyncDisposable {
   readUses(): Promise<Uses>
   /** Remembers uses, the later moment of each token; those of tokens that are no more are forgotten. Need not be durable at once. */
   saveUses(uses: Uses): void
+  /** webhook → the event that it was told last. */
+  readCursors(): Promise<Cursors>
+  /** Remembers cursors, no sooner than the events they name. Need not be durable at once: what was told since is told again. */
+  saveCursors(cursors: Cursors): void
   /** Takes facts of this replica into the history. Need not be durable at once. */
   append(facts: readonly Fact[]): void
   events(query: EventQuery): Promise<readonly Fact[]>
@@ -134,5 +141,5 @@ export const EMPTY: Values = {
   },
   holds: { gateways: {}, windows: {}, failovers: {} },
   liveness: { gateways: {}, instances: {}, refused: {} },
-  access: { tokens: [] },
+  access: { tokens: [], webhooks: [] },
 }

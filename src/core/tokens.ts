@@ -31,7 +31,7 @@ export function addToken(token: Token): Change {
       return refuse('unknown_reference', `there is no gateway ${gateway}`)
     }
     if (tokens.length >= MOST_TOKENS) return refuse('limit_reached', `there are ${MOST_TOKENS} tokens: delete some`)
-    return change({ tokens: [...tokens, token] }, name, null, shown(token))
+    return change({ ...access.value, tokens: [...tokens, token] }, name, null, shown(token))
   }
 }
 
@@ -40,7 +40,7 @@ export function removeToken(name: string): Change {
     const { tokens } = access.value
     const token = tokens.find(one => one.name === name)
     if (token === undefined) return refuse('not_found', `there is no token ${name}`)
-    return change({ tokens: tokens.filter(one => one !== token) }, name, shown(token), null)
+    return change({ ...access.value, tokens: tokens.filter(one => one !== token) }, name, shown(token), null)
   }
 }
 

@@ -85,6 +85,12 @@ const STEPS = [
     only INTEGER PRIMARY KEY CHECK (only = 1),
     value TEXT NOT NULL CHECK (json_valid(value))
   ) STRICT;
+
+  -- Which event each webhook was told last.
+  CREATE TABLE cursors (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    value TEXT NOT NULL CHECK (json_valid(value))
+  ) STRICT;
 `,
 ]
 

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts'
 import type { Documents, Fact } from '../core/events.ts'
 import type { Beats, Uses, Versioned } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
-import { EMPTY, type Store, type Values, type Write, type WriteResult } from '../core/store.ts'
+import { type Cursors, EMPTY, type Store, type Values, type Write, type WriteResult } from '../core/store.ts'
 import { refuse } from '../errors.ts'
 import { openAuditLog } from './embedded-audit.ts'
 import { openEventLog } from './embedded-events.ts'
@@ -57,9 +57,12 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const putBeats = db.prepare('REPLACE INTO beats (only, value) VALUES (1, ?)')
   const selectUses = db.prepare('SELECT value FROM uses')
   const putUses = db.prepare('REPLACE INTO uses (only, value) VALUES (1, ?)')
+  const selectCursors = db.prepare('SELECT value FROM cursors')
+  const putCursors = db.prepare('REPLACE INTO cursors (only, value) VALUES (1, ?)')
 
   let waitingBeats: Beats | null = null
   let waitingUses: Uses | null = null
+  let waitingCursors: Cursors | null = null
   let closed = false
 
   /**
@@ -122,16 +125,18 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   }
 
   const flush = () => {
-    if (!log.waits && waitingBeats === null && waitingUses === null) return
+    if (!log.waits && (waitingBeats ?? waitingUses ?? waitingCursors) === null) return
     try {
       transaction('NORMAL', () => {
         log.put([])
         if (waitingBeats) putBeats.run(JSON.stringify(waitingBeats))
         if (waitingUses) putUses.run(JSON.stringify(readUses()))
+        if (waitingCursors) putCursors.run(JSON.stringify(waitingCursors))
       })
       log.settled()
       waitingBeats = null
       waitingUses = null
+      waitingCursors = null
     } catch (error) {
       onError?.(error)
     }
@@ -175,6 +180,14 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       const before = waitingUses ?? {}
       const ids = Object.keys({ ...before, ...uses })
       waitingUses = Object.fromEntries(ids.map(id => [id, later(before, uses, id)]))
+    },
+
+    async readCursors() {
+      return waitingCursors ?? JSON.parse(String(selectCursors.get()?.value ?? '{}'))
+    },
+
+    saveCursors(cursors) {
+      waitingCursors = cursors
     },
 
     append(facts) {

@@ -45,7 +45,7 @@ test('a token is made of an id and 256 bits that are nowhere else', t => {
 test('a token stands for its name, role and limits until it expires or is deleted, and never tells its hash', t => {
   const { token, id, hash } = makeToken()
   const stored: Token = { name: 'ops', id, hash, role: 'operator', pools: ['main'], created_at: 0, expires_at: 1_000 }
-  let access: Access = { tokens: [stored] }
+  let access: Access = { webhooks: [], tokens: [stored] }
   let now = 999
   const authenticate = authenticator({ bootstrapToken, access: () => access, now: () => now })
   const bearer = `Bearer ${token}`
@@ -56,7 +56,7 @@ test('a token stands for its name, role and limits until it expires or is delete
   now = 1_000
   t.equal(authenticate(bearer), null, 'expired')
   now = 0
-  access = { tokens: [{ ...stored, hash: hash.slice(2) }] }
+  access = { webhooks: [], tokens: [{ ...stored, hash: hash.slice(2) }] }
   t.equal(authenticate(bearer), null, 'a hash that is damaged fits nothing')
   access = EMPTY.access
   t.equal(authenticate(bearer), null, 'deleted')

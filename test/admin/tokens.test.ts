@@ -134,7 +134,13 @@ test('a thousand tokens are enough', async t => {
     created_at: 0,
   }))
   const { access } = it.state.snapshot.world
-  const written = await it.store.write({ expect: {}, documents: { access: { tokens } }, facts: [], at: 0, by: 'test' })
+  const written = await it.store.write({
+    expect: {},
+    documents: { access: { webhooks: [], tokens } },
+    facts: [],
+    at: 0,
+    by: 'test',
+  })
   if (written.kind !== 'written') throw new Error(written.kind)
   it.state.apply({ kind: 'committed', documents: written.documents, facts: [], at: 0 })
   t.not(it.state.snapshot.world.access, access)

@@ -7,7 +7,7 @@ test('uses are told at once, and saved every 10 s and at the end', async t => {
   const clock = handClock(1_000)
   await using store = await openEmbeddedStore({ path: ':memory:', cluster: 'test', clock })
   const tokens = ['a', 'b'].map(id => ({ name: id, id, hash: '', role: 'viewer' as const, created_at: 0 }))
-  await store.write({ expect: {}, documents: { access: { tokens } }, facts: [], at: 0, by: 'test' })
+  await store.write({ expect: {}, documents: { access: { webhooks: [], tokens } }, facts: [], at: 0, by: 'test' })
   const uses = watchUses({ store, clock })
   uses.note({ name: 'a', role: 'viewer', id: 'a' })
   uses.note({ name: 'bootstrap', role: 'admin' })

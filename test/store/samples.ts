@@ -22,6 +22,7 @@ export const liveness = (n: number): Liveness => ({
 
 export const access = (n: number): Access => ({
   tokens: [{ name: 'ops', id: 'abc', hash: '00', role: 'operator', created_at: n }],
+  webhooks: [{ name: 'ops', url: 'https://example.org/', secret: 'whsec_', allow_private: false, created_at: n }],
 })
 
 export const values = (n: number): Values => ({

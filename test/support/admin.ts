@@ -9,6 +9,7 @@ import { createLedger } from '../../src/ledger.ts'
 import { createState, type State } from '../../src/state.ts'
 import { openEmbeddedStore } from '../../src/store/embedded.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { tellWebhooks } from '../../src/telemetry/webhooks.ts'
 import { watchLiveness } from '../../src/watch/liveness.ts'
 import { type HandClock, handClock } from './hand-clock.ts'
 
@@ -98,6 +99,7 @@ export async function testAdmin(
     replica: 'one',
     destination: { write: line => lines.push(line) },
   })
+  const webhooks = await tellWebhooks({ state, store, clock, random: Math.random, log })
   const admin = await startAdmin({
     listen: { host: '127.0.0.1', port: 0 },
     token: TOKEN,
@@ -114,6 +116,7 @@ export async function testAdmin(
     ready: () => [],
     reload: async () => ({ changed: ['pool:main'] }),
     inFlight: () => 0,
+    webhooks,
     metrics: async () => 'up 1\n',
     log,
     ...changes,
@@ -147,6 +150,7 @@ export async function testAdmin(
     },
     async [Symbol.asyncDispose]() {
       await admin[Symbol.asyncDispose]()
+      await webhooks[Symbol.asyncDispose]()
       watch[Symbol.dispose]()
       await store[Symbol.asyncDispose]()
     },

@@ -57,6 +57,8 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     saveBeats: () => {},
     readUses: () => Promise.resolve({}),
     saveUses: () => {},
+    readCursors: () => Promise.resolve({}),
+    saveCursors: () => {},
     append: () => {},
     events: () => Promise.resolve(committed),
     audit: () => Promise.resolve({ anchor: ORIGIN, links: [] }),

@@ -27,7 +27,7 @@ export function worldOf(
     definitions: { revision: 1, value },
     holds: { revision: 1, value: { ...EMPTY.holds, gateways: holds, failovers } },
     liveness: { revision: 1, value: { ...livenessOf(records), instances: knownFrom(sight.beats ?? {}) } },
-    access: { revision: 1, value: { tokens: [] } },
+    access: { revision: 1, value: EMPTY.access },
     sight: {
       observing_since: START,
       beats: {},

@@ -13,6 +13,7 @@ import { operationEndpoints } from './operations.ts'
 import { poolEndpoints } from './pools.ts'
 import { routeEndpoints } from './routes.ts'
 import { serviceEndpoints } from './service.ts'
+import { webhookEndpoints } from './webhooks.ts'
 
 export const endpoints = {
   ...serviceEndpoints,
@@ -25,6 +26,7 @@ export const endpoints = {
   ...eventEndpoints,
   ...accessEndpoints,
   ...auditEndpoints,
+  ...webhookEndpoints,
 }
 
 export type Endpoints = typeof endpoints

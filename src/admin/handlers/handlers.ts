@@ -22,6 +22,7 @@ import { operationHandlers } from './operations.ts'
 import { poolHandlers } from './pools.ts'
 import { routeHandlers } from './routes.ts'
 import { serviceHandlers } from './service.ts'
+import { webhookHandlers } from './webhooks.ts'
 
 export type Params<Path extends string> = Path extends `${string}/:${infer Name}/${infer Rest}`
   ? { readonly [Key in Name | keyof Params<`/${Rest}`>]: string }
@@ -82,5 +83,6 @@ export function createHandlers(options: HandlerOptions): Handlers {
     ...eventHandlers(options),
     ...accessHandlers(options),
     ...auditHandlers(options),
+    ...webhookHandlers(options),
   }
 }

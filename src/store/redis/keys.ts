@@ -25,6 +25,8 @@ export const NAMES = [
   'instances',
   /** Hash: id of a token → ms of its last use. */
   'uses',
+  /** Text: which event each webhook was told last (JSON). */
+  'cursors',
 ] as const
 
 export type KeyName = (typeof NAMES)[number]

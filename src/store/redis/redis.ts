@@ -171,6 +171,14 @@ export function openRedisStore({ url, cluster, replica, clock, random }: RedisSt
       }),
 
     saveUses: outbox.saveUses,
+
+    readCursors: () => afterFlush(async () => JSON.parse((await client.get(key('cursors'))) ?? '{}')),
+
+    saveCursors(cursors) {
+      // One that is lost is told again: whoever sends knows where it is, and says so with the next one.
+      afterFlush(() => client.set(key('cursors'), JSON.stringify(cursors))).catch(() => undefined)
+    },
+
     append: outbox.append,
 
     events: query => afterFlush(() => readEvents(client, key('events'), query)),
