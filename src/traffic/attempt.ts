@@ -85,8 +85,9 @@ export class Attempt implements Circumstances {
     this.reused = this.sent = this.answered = this.fresh = this.refreshed = false
     this.held = true
     this.retries = 0
-    if (this.#tried.length > 0) this.#tried.length = 0
-    if (this.#spent.length > 0) this.#spent.length = 0
+    // Nearly always there is one: taking it out is cheaper than setting a length, which leaves compiled code.
+    while (this.#tried.length > 0) this.#tried.pop()
+    while (this.#spent.length > 0) this.#spent.pop()
     const picker = this.#picker()
     if (picker === undefined) return null
     picker.budget.earn()

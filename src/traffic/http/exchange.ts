@@ -37,7 +37,7 @@ export class Exchange implements Served {
   readonly #sending: Sending
   readonly #reply: Reply
   /** Of the peer's address, for policies that keep a client in one place. */
-  readonly #peerKey: number
+  #peerKey: number
   #entry: RouteEntry<RouteRules | null> | null = null
   #requestId = ''
   #tunnel: Tunnel | null = null
@@ -53,6 +53,13 @@ export class Exchange implements Served {
     this.#tally = new Tally(client, listener, head, this.#attempt)
     this.#sending = new Sending(client, listener, this.#attempt, this)
     this.#reply = new Reply(client, listener)
+  }
+
+  /** The connection is another client's. Whoever left in the middle of a request has left more behind than one that was answered. */
+  open(): void {
+    this.#peerKey = hashText(this.#client.peer.address)
+    this.#tally.open()
+    this.#reset()
   }
 
   /** So much of the body waits to be sent that no more should be read. */
@@ -325,12 +332,17 @@ export class Exchange implements Served {
   /** An answer is written whole. `unread`: bytes of the client's may be on their way that nobody wants. */
   #finished(status: number, unread: boolean): void {
     this.#tally.end(status, this.#requestId)
+    this.#reset()
+    if (this.#persistent) this.#client.finished('reuse')
+    else this.#client.finished(unread || !this.#sending.whole ? 'unread' : 'close')
+  }
+
+  /** Forgets the request. */
+  #reset(): void {
     this.#entry = null
     this.#requestId = ''
     this.toHead = false
     this.#sending.forget()
-    if (this.#persistent) this.#client.finished('reuse')
-    else this.#client.finished(unread || !this.#sending.whole ? 'unread' : 'close')
   }
 
   /** What is said to the client about its connection: nothing where HTTP/1.1 means that it stays. */

@@ -17,6 +17,8 @@ import { compileRules, type RouteRules } from './route-rules.ts'
 const BACKLOG = 4096
 /** Bytes that wait to be written to a client, or to be read from one that was paused, before more are held back: many may stall at once. */
 const PARKED = 16 * 1024
+/** Objects of connections that have gone, kept for new ones: more than come in while those of before go. */
+const MOST_SPARE = 256
 
 export interface HttpContext extends AttemptContext {
   readonly wire: Wire
@@ -44,6 +46,7 @@ export class HttpListener {
 
   readonly #server: Server
   readonly #connections = new Set<ClientConnection>()
+  readonly #spare: ClientConnection[] = []
   readonly #perAddress = new Map<string, number>()
   #routes: RouteTable<RouteRules | null> | null = null
   #definitions: unknown = null
@@ -57,9 +60,8 @@ export class HttpListener {
     this.config = config
     this.isTrusted = context.isTrusted(config.trusted_proxies)
     this.headLimits = headLimits(config)
-    this.#server = createServer(
-      { allowHalfOpen: true, noDelay: true, keepAlive: true, highWaterMark: PARKED },
-      socket => this.#accept(socket),
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: PARKED }, socket =>
+      this.#accept(socket),
     )
   }
 
@@ -99,6 +101,7 @@ export class HttpListener {
     this.config = config
     this.isTrusted = this.context.isTrusted(config.trusted_proxies)
     this.headLimits = headLimits(config)
+    this.#spare.length = 0
   }
 
   /** The route table of the definitions in force. */
@@ -152,6 +155,11 @@ export class HttpListener {
     if (this.draining && this.#connections.size === 0) this.#empty.resolve()
   }
 
+  /** Nothing will be heard any more of the connection's socket: it may serve another one, unless its limits are of before. */
+  spare(connection: ClientConnection): void {
+    if (connection.headLimits === this.headLimits && this.#spare.length < MOST_SPARE) this.#spare.push(connection)
+  }
+
   #accept(socket: Socket): void {
     const { max_connections: most, max_connections_per_address: mostPerAddress } = this.config.limits
     // Gone before we looked.
@@ -169,7 +177,9 @@ export class HttpListener {
     this.#perAddress.set(address, fromThere + 1)
     this.counts.connectionsActive++
     this.counts.connectionsTotal++
-    this.#connections.add(new ClientConnection(this, socket))
+    const spare = this.#spare.pop()
+    spare?.open(socket)
+    this.#connections.add(spare ?? new ClientConnection(this, socket))
   }
 }
 

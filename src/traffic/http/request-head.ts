@@ -37,7 +37,7 @@ export interface HeadLimits {
 
 /** Everything but `peer` speaks of the request read last. Offsets count from its first byte and so index `text`. */
 export interface RequestHead {
-  readonly peer: Peer
+  peer: Peer
   readonly line: RequestLine
   readonly fields: FieldCursor
   /** Why it was refused. */
@@ -147,7 +147,18 @@ export function resetRequestHead(head: RequestHead): void {
   head.trailers = false
   head.upgrade = ''
   head.requestId = ''
-  if (!head.peer.trusted) return
+  if (head.peer.trusted) forgetForwarded(head)
+}
+
+/** Makes the head ready for the first request of another peer. */
+export function openRequestHead(head: RequestHead, peer: Peer): void {
+  head.peer = peer
+  head.client = peer.address
+  forgetForwarded(head)
+  resetRequestHead(head)
+}
+
+function forgetForwarded(head: RequestHead): void {
   head.forwardedFor = ''
   head.forwarded = ''
   head.forwardedHost = false

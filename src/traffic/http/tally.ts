@@ -30,6 +30,12 @@ export class Tally {
     this.#attempt = attempt
   }
 
+  /** The connection is another client's, and nothing has been written to it. */
+  open(): void {
+    this.reason = null
+    this.#written = 0
+  }
+
   get running(): boolean {
     return this.#counts !== null
   }

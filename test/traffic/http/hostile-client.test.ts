@@ -211,3 +211,37 @@ test('more connections than the listener takes are closed without a word', async
 function active(engine: Engine): number {
   return [...engine.http.numbers.connectionsActive()].reduce((sum, { value }) => sum + value, 0)
 }
+
+test('nothing of a client that left is seen by the one that gets its place', async t => {
+  const phases: Record<string, string> = {
+    'within its head': 'HEAD /secret HTTP/1.1\r\nHost: a\r\nX-Forw',
+    'within its body': `${head('PUT /secret HTTP/1.1', 'Host: a', 'Content-Length: 10')}hello`,
+    'within a chunk': `${head('POST /secret HTTP/1.1', 'Host: a', 'Transfer-Encoding: chunked')}5\r\nhel`,
+    'while it waits': head('HEAD /secret HTTP/1.1', 'Host: a', 'X-Forwarded-For: 192.0.2.1'),
+    'with more sent ahead': GET + GET,
+    'refused, in the rest of it': `${head('GET /secret HTTP/1.1', 'Host: a b')}rest`,
+  }
+  for (const [title, said] of Object.entries(phases)) {
+    await using origin = await rawUpstream()
+    await using engine = await startPool([origin.port], { listener: { trusted_proxies: ['127.0.0.1'] } })
+    const gone = await engine.connect()
+    gone.send(said)
+    const seen = () => engine.inFlight() === 1 || gone.received.length > 0
+    if (title !== 'within its head') await until(seen, `${title}: it was seen`)
+    gone.reset()
+    await until(() => active(engine) === 0, `${title}: it is gone`)
+    const refused = await engine.ask('GET / HTTP/1.1\r\n\r\n')
+    t.equal(refused.status, 400, title)
+    t.match(refused.body, 'bad_request', `${title}: an answer with its body`)
+    t.equal(refused.field('x-request-id'), undefined, `${title}: without the id of another request`)
+    const before = origin.connections.length
+    const client = await engine.connect()
+    client.send(`${head('POST /mine HTTP/1.1', 'Host: a', 'Content-Length: 2')}ok`)
+    const upstream = await origin.connection(before)
+    const { head: sent, body } = await upstream.request()
+    t.equal(body + upstream.unread, 'ok', title)
+    t.match(sent, /^POST \/mine HTTP\/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n/, title)
+    upstream.send(ok('fine'))
+    t.equal((await client.answer()).body, 'fine', title)
+  }
+})
