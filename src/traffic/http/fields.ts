@@ -190,6 +190,17 @@ function compare(bytes: Buffer, from: number, text: Uint8Array): number {
   return likeness
 }
 
+/**
+ * Whether a tab stands beside the value of the field found last. It is white space as good as a blank (RFC 9110 5.6.3), but not to all who
+ * read framing: what they would take for another value must not go on, and is not believed.
+ */
+export function hasTabAround(cursor: FieldCursor, bytes: Buffer, base: number): boolean {
+  const { nameEnd, valueStart, valueEnd, at } = cursor
+  for (let i = nameEnd + 1; i < valueStart; i++) if (bytes[base + i] === TAB) return true
+  for (let i = valueEnd; i < at - 2; i++) if (bytes[base + i] === TAB) return true
+  return false
+}
+
 /** The name of the field found last, in lower case. */
 export function fieldName(cursor: FieldCursor, bytes: Buffer, base: number): string {
   return bytes.toString('latin1', base + cursor.lineStart, base + cursor.nameEnd).toLowerCase()

@@ -15,7 +15,7 @@ export const refusals = {
   version: bad('the version is malformed'),
   versionMajor: refuse('version_not_supported', 'only HTTP/1.1 and HTTP/1.0 are spoken here'),
   lineTooLong: refuse('target_too_long', 'the request line is too long'),
-  methodRefused: refuse('method_not_allowed', 'CONNECT and TRACE are not served'),
+  methodRefused: refuse('method_not_allowed', 'CONNECT, TRACE and PRI are not served'),
 
   // Status line.
   status: bad('the status line is malformed'),

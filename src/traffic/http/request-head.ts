@@ -15,7 +15,7 @@ import {
   readConnection,
   resetConnectionOptions,
 } from './connection.ts'
-import { createFieldCursor, type FieldCursor, fieldValue, nextField, resetFieldCursor } from './fields.ts'
+import { createFieldCursor, type FieldCursor, fieldValue, hasTabAround, nextField, resetFieldCursor } from './fields.ts'
 import type { Peer } from './peer.ts'
 import { NOTHING_REFUSED, refusals } from './refusals.ts'
 import { judgeRequest } from './request-judge.ts'
@@ -241,7 +241,8 @@ function take(head: RequestHead, field: KnownField, bytes: Buffer, base: number)
     case 'transfer-encoding':
       if (head.coding !== 'none') head.coding = 'other'
       else if (from === to) head.coding = 'empty'
-      else head.coding = isText(bytes, from, to, CHUNKED) ? 'chunked' : 'other'
+      else if (isText(bytes, from, to, CHUNKED) && !hasTabAround(fields, bytes, base)) head.coding = 'chunked'
+      else head.coding = 'other'
       break
     case 'expect':
       head.expect = head.expect === 'none' && isText(bytes, from, to, CONTINUE) ? 'continue' : 'other'

@@ -134,13 +134,16 @@ const MINOR = 7
 const CR_PLACE = 8
 const LAST = 9
 
+/** CONNECT asks for a tunnel, TRACE shows what is not for the client; PRI is the name by which HTTP/2 is told (RFC 9113 3.4). */
+const REFUSED: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'PRI'])
+
 /** What the complete line says, in order of what a client should hear first. */
 function judge(line: RequestLine, bytes: Buffer, base: number, version: number): Progress {
   line.method = methodName(bytes, base + line.start, base + line.methodEnd)
   line.minor = (bytes[version + MINOR] as number) - DIGIT_0
   if (bytes[version + MAJOR] !== DIGIT_0 + 1) return refuseLine(line, refusals.versionMajor)
   if (line.minor > 1) return refuseLine(line, refusals.version)
-  if (line.method === 'CONNECT' || line.method === 'TRACE') return refuseLine(line, refusals.methodRefused)
+  if (REFUSED.has(line.method)) return refuseLine(line, refusals.methodRefused)
   return 'done'
 }
 

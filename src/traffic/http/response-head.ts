@@ -15,7 +15,7 @@ import {
   readConnection,
   resetConnectionOptions,
 } from './connection.ts'
-import { createFieldCursor, type FieldCursor, fieldValue, nextField, resetFieldCursor } from './fields.ts'
+import { createFieldCursor, type FieldCursor, fieldValue, hasTabAround, nextField, resetFieldCursor } from './fields.ts'
 import { NOTHING_REFUSED, refusals } from './refusals.ts'
 import type { Progress } from './request-line.ts'
 import { type KnownField, RESPONSE_FATE } from './rules.ts'
@@ -192,7 +192,8 @@ function take(head: ResponseHead, field: KnownField, bytes: Buffer, base: number
       if (head.contentLength === -1) return refusals.length
       break
     case 'transfer-encoding':
-      head.coding = head.coding === 'none' && isText(bytes, from, to, CHUNKED) ? 'chunked' : 'other'
+      if (head.coding !== 'none' || hasTabAround(fields, bytes, base)) head.coding = 'other'
+      else head.coding = isText(bytes, from, to, CHUNKED) ? 'chunked' : 'other'
       break
     case 'keep-alive': {
       const seconds = /(?:^|,)[ \t]*timeout[ \t]*=[ \t]*"?(\d{1,9})/i.exec(fieldValue(fields, bytes, base))?.[1]

@@ -46,6 +46,7 @@ export const refusedRequests: readonly RefusedRequest[] = [
   bad('the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'version_not_supported'),
   bad('CONNECT', head('CONNECT a.example:443 HTTP/1.1', 'Host: a.example:443'), 'method_not_allowed'),
   bad('TRACE', head('TRACE / HTTP/1.1', 'Host: a'), 'method_not_allowed'),
+  bad('PRI', head('PRI / HTTP/1.1', 'Host: a'), 'method_not_allowed'),
   bad('a target that is a bare name', target('index.html')),
   bad('an authority as target', target('a.example:80')),
   bad('an asterisk with GET', target('*')),
@@ -146,6 +147,9 @@ export const refusedRequests: readonly RefusedRequest[] = [
     'xchunked',
     'chunkedx',
     'chunked chunked',
+    'chunked\t',
+    '\tchunked',
+    'chunked \t ',
   ].map(coding => bad(`Transfer-Encoding: ${coding}`, get(`Transfer-Encoding: ${coding}`), 'coding_not_supported')),
   bad(
     'two lines of Transfer-Encoding',

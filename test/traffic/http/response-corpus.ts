@@ -37,6 +37,7 @@ export const refusedResponses: readonly RefusedResponse[] = [
   { title: 'another coding', raw: ok('Transfer-Encoding: gzip') },
   { title: 'a list of codings', raw: ok('Transfer-Encoding: gzip, chunked') },
   { title: 'chunked twice', raw: ok('Transfer-Encoding: chunked', 'Transfer-Encoding: chunked') },
+  { title: 'a tab behind the coding', raw: ok('Transfer-Encoding: chunked\t') },
   { title: 'an empty coding', raw: ok('Transfer-Encoding:') },
   { title: 'chunked on HTTP/1.0', raw: head('HTTP/1.0 200 OK', 'Transfer-Encoding: chunked') },
   { title: 'an interim answer of HTTP/1.0', raw: head('HTTP/1.0 100 Continue') },
