@@ -59,7 +59,7 @@ test('a test says what came of it, and private addresses are not asked', async t
   await it.send('POST', WEBHOOKS, { name: 'ours', url: `${it.url}/livez`, allow_private: true })
   t.match(await (await it.ask(`${WEBHOOKS}/ours/test`, { method: 'POST' })).json(), {
     delivered: false,
-    said: 'status 405',
+    said: 'status 401',
   })
   t.equal((await it.ask(`${WEBHOOKS}/nobody/test`, { method: 'POST' })).status, 404)
 })
