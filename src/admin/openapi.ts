@@ -84,6 +84,7 @@ const NAMES: Readonly<Record<string, string>> = {
   routes: 'app',
   history: '1',
   tokens: 'dashboard',
+  instances: 'home-1',
 }
 
 function pathParameters({ path, sample }: Endpoint): object[] {
@@ -144,13 +145,18 @@ function preconditions(endpoint: Endpoint): object[] {
 const ETAG = { ETag: { description: 'Its entity tag, for If-Match', schema: { type: 'string' } } }
 const LOCATION = { Location: { description: 'Where it is', schema: { type: 'string' }, required: true } }
 
+/** What is written by hand, as far as it can be said. */
+const RAW: Readonly<Record<string, object>> = { 'application/json': { type: 'object' } }
+const TEXT = { type: 'string' }
+
 function success(endpoint: Endpoint): Record<string, object> {
   const { answer, raw, creates, also = {} } = endpoint
   if (answer === undefined && raw === undefined) return { 204: { description: 'Done' } }
   const tagged = isTagged(endpoint)
+  const media = raw ?? 'application/json'
   const headers = { ...(creates ? LOCATION : {}), ...(tagged ? ETAG : {}) }
   const content = {
-    [raw ?? 'application/json']: { schema: answer === undefined ? { type: 'string' } : given(answer) },
+    [media]: { schema: answer === undefined ? (RAW[media] ?? TEXT) : given(answer) },
   }
   const done = {
     description: creates ? 'Made; Location says where it is' : 'Done',

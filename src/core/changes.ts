@@ -88,7 +88,7 @@ export function forgetInstance(gateway: string, instance: string): Change {
       return { kind: 'refusal', code: 'not_found', detail: `${gateway} has no instance ${JSON.stringify(instance)}` }
     const audit = {
       subject: `gateway:${gateway}`,
-      before: { instance, since: instancesOf(before.liveness, gateway)[instance] },
+      before: { instance, since: own(instancesOf(before.liveness, gateway), instance) },
       after: null,
     }
     return { documents: { liveness: moved.liveness }, facts: moved.facts, audit }

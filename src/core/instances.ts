@@ -103,8 +103,9 @@ export function join(before: Moved, gateway: string, instance: string, at: numbe
 
 /** `instance` is known no more. Whoever was refused meanwhile has a new chance, and is told anew if it is in vain. */
 export function leave(before: Moved, gateway: string, instance: string, cause: string, at: number): Moved {
-  const { [instance]: since, ...others } = instancesOf(before.liveness, gateway)
-  if (since === undefined) return before
+  const known = instancesOf(before.liveness, gateway)
+  if (own(known, instance) === undefined) return before
+  const { [instance]: _gone, ...others } = known
   const { [gateway]: _, ...rest } = before.liveness.instances
   const liveness = {
     ...before.liveness,
