@@ -10,12 +10,15 @@ import { startAdmin } from './admin/server.ts'
 import { ownVersion } from './cli/version.ts'
 import { realClock } from './clock.ts'
 import type { Environment } from './config/environment.ts'
+import { pathText } from './config/findings.ts'
 import type { Config } from './config/schema.ts'
-import { seed } from './core/changes.ts'
+import { readStored } from './config/stored.ts'
+import { differences, everyName, seed } from './core/changes.ts'
 import type { World } from './core/nouns.ts'
+import { EMPTY, type Store } from './core/store.ts'
 import { isRefusal, type Refusal } from './errors.ts'
 import { createLedger } from './ledger.ts'
-import { createReload, definitionsOf } from './reload.ts'
+import { createReload, definitionsOf, strandedRoutes } from './reload.ts'
 import { createState, type State } from './state.ts'
 import { openEmbeddedStore } from './store/embedded.ts'
 import { createAccessLog } from './telemetry/access.ts'
@@ -80,6 +83,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   if (config.definitions === 'store') {
     const seeded = await ledger.commit(seed(definitionsOf(config)), 'file')
     if (isRefusal(seeded)) throw new StartError(seeded.detail)
+    warnOfMisfits(config, state.snapshot.world, log)
   }
 
   // Traffic, and those who find out where it may go.
@@ -148,6 +152,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
         return heard
       },
       listeners: http.listeners,
+      file: () => reload.config,
       ready: () =>
         stopping
           ? ['stopping']
@@ -188,10 +193,13 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
 }
 
 /** What was decided before this start. Definitions of the file come before those of the store. */
-async function firstWorld(config: Config, store: Awaited<ReturnType<typeof openEmbeddedStore>>): Promise<World> {
+async function firstWorld(config: Config, store: Store): Promise<World> {
   const documents = await store.read()
   const definitions =
-    config.definitions === 'file' ? { revision: 1, value: definitionsOf(config) } : documents.definitions
+    config.definitions === 'file' ? { revision: 1, value: definitionsOf(config) } : completed(documents.definitions)
+  // Parts that an older version did not know are empty.
+  const holds = { ...documents.holds, value: { ...EMPTY.holds, ...documents.holds.value } }
+  const liveness = { ...documents.liveness, value: { ...EMPTY.liveness, ...documents.liveness.value } }
   const sight = {
     observing_since: store.now(),
     beats: await store.readBeats(),
@@ -201,7 +209,28 @@ async function firstWorld(config: Config, store: Awaited<ReturnType<typeof openE
     addresses: {},
     told: {},
   }
-  return { ...documents, definitions, sight }
+  return { ...documents, definitions, holds, liveness, sight }
+}
+
+/** What an older version wrote, with today's defaults for what it did not know. */
+function completed({ revision, value }: World['definitions']): World['definitions'] {
+  if (revision === 0) return { revision, value }
+  const read = readStored(value)
+  if (read.kind === 'value') return { revision, value: read.value }
+  const problems = read.findings.map(({ path, message }) => `\n  ${pathText(path)}: ${message}`)
+  throw new StartError(
+    `the definitions in the store do not fit this version, and were left as they are:${problems.join('')}`,
+  )
+}
+
+/** Where the store holds the definitions: what of the file is ignored, and what of the store the file does not fit. */
+function warnOfMisfits(config: Config, { definitions }: World, log: Logger): void {
+  const ofFile = definitionsOf(config)
+  const said = new Set(everyName(ofFile))
+  const ignored = differences(definitions.value, ofFile).filter(name => said.has(name))
+  if (ignored.length > 0) log.warn({ ignored }, 'the store holds the definitions: what differs in the file is ignored')
+  const misfits = strandedRoutes(definitions.value, config)
+  if (misfits.length > 0) log.warn({ misfits }, 'routes of the store do not fit the listeners of the file')
 }
 
 /** The configured token, or one that was made at an earlier start or is made now, readable by this user alone. */

@@ -5,6 +5,7 @@
 import { foresee } from './core/advance.ts'
 import type { Change, Proposal } from './core/changes.ts'
 import type { Documents, Fact } from './core/events.ts'
+import type { Snapshot } from './core/nouns.ts'
 import { exceeds, type Scope } from './core/scope.ts'
 import type { AuditDraft, News, Store, Values, Write } from './core/store.ts'
 import { isRefusal, type Refusal, refuse } from './errors.ts'
@@ -18,6 +19,8 @@ export interface Committed {
   /** The store's revision after it; the present one of what was asked about when nothing had to change. */
   readonly revision: number
   readonly facts: readonly Fact[]
+  /** As it was right after it: others may have gone on since. */
+  readonly snapshot: Snapshot
 }
 
 export interface Ledger {
@@ -73,7 +76,7 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
       const { world } = snapshot
       const now = store.now()
       const proposal = change(world, now)
-      if (proposal === null) return { kind: 'committed', revision: world.definitions.revision, facts: [] }
+      if (proposal === null) return { kind: 'committed', revision: world.definitions.revision, facts: [], snapshot }
       if ('kind' in proposal) return proposal
       const refusal = exceeds(asked?.scope, world, proposal.documents)
       if (refusal !== null) return refusal
@@ -87,9 +90,13 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
       const write = { expect, documents: proposal.documents, facts, at: now, by }
       const result = await store.write(audit === undefined ? write : { ...write, audit })
       if (result.kind === 'refusal') return result
-      if (result.kind === 'written') apply(result.documents, [], result.facts, now)
-      else apply(result.documents, result.facts, [], now)
-      if (result.kind === 'written') return { kind: 'committed', revision: result.revision, facts: result.facts }
+      if (result.kind === 'conflict') {
+        apply(result.documents, result.facts, [], now)
+        continue
+      }
+      apply(result.documents, [], result.facts, now)
+      const { revision, facts: committed } = result
+      return { kind: 'committed', revision, facts: committed, snapshot: state.snapshot }
     }
     return refuse('revision_conflict', 'others keep changing the same thing: try again')
   }

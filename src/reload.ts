@@ -7,6 +7,7 @@ import { basename, dirname } from 'node:path'
 import type { Clock } from './clock.ts'
 import type { Environment } from './config/environment.ts'
 import { formatProblems, loadConfig } from './config/load.ts'
+import { checkDefinitions } from './config/references.ts'
 import type { Config, Listener } from './config/schema.ts'
 import { differences } from './core/changes.ts'
 import type { Definitions } from './core/nouns.ts'
@@ -35,6 +36,8 @@ export interface ReloadOptions {
 }
 
 export interface Reload extends Disposable {
+  /** What the file said when it was last taken. */
+  readonly config: Config
   /** Reads the file now. One reload at a time. */
   now(): Promise<Refusal | { readonly changed: readonly string[] }>
 }
@@ -45,6 +48,13 @@ export function createReload(options: ReloadOptions): Reload {
   let { config } = options
   let last: Promise<unknown> = Promise.resolve()
 
+  /** What would be wrong with stored routes that is not wrong now: traffic of theirs would end without a word. */
+  const strandedBy = (next: Config): readonly Stranded[] => {
+    const { value } = state.snapshot.world.definitions
+    const already = new Set(strandedRoutes(value, config).map(({ route }) => route))
+    return strandedRoutes(value, next).filter(({ route }) => !already.has(route))
+  }
+
   const reload = async (): Promise<Refusal | { readonly changed: readonly string[] }> => {
     const loaded = loadConfig(path, env)
     if (loaded.kind === 'problems') {
@@ -54,6 +64,13 @@ export function createReload(options: ReloadOptions): Reload {
     const next = loaded.config
     const fixed = FIXED.filter(key => JSON.stringify(next[key]) !== JSON.stringify(config[key]))
     if (fixed.length > 0) return refuse('needs_restart', `a change of ${fixed.join(', ')} needs a restart`)
+    const stranded = config.definitions === 'store' ? strandedBy(next) : []
+    if (stranded.length > 0) {
+      const names = stranded.map(({ route }) => route).join(', ')
+      return refuse('config_rejected', `routes of the store need a listener as it is, change them first: ${names}`, {
+        problems: stranded,
+      })
+    }
     const refused = await applyListeners(next.listeners)
     if (refused !== null) return refused
     const changed = changedListeners(config.listeners, next.listeners)
@@ -83,11 +100,30 @@ export function createReload(options: ReloadOptions): Reload {
   }
 
   const watching = watchFile(path, clock, () => void now())
-  return { now, [Symbol.dispose]: () => watching?.close() }
+  return {
+    get config() {
+      return config
+    },
+    now,
+    [Symbol.dispose]: () => watching?.close(),
+  }
 }
 
 export function definitionsOf({ gateways, pools, routes, settings }: Config): Definitions {
   return { gateways, pools, routes, settings }
+}
+
+interface Stranded {
+  readonly route: string
+  readonly message: string
+}
+
+/** The routes that name a listener which does not fit them, or is not there, when the listeners are those of `file`. */
+export function strandedRoutes(definitions: Definitions, file: Config): Stranded[] {
+  return checkDefinitions(definitions, file).flatMap(({ path: [section, index, key], message }) => {
+    const route = section === 'routes' && key === 'listener' ? definitions.routes[Number(index)] : undefined
+    return route === undefined ? [] : [{ route: route.name, message }]
+  })
 }
 
 function changedListeners(before: readonly Listener[], after: readonly Listener[]): string[] {

@@ -1,5 +1,7 @@
 import { test } from 'tap'
-import { type Change, evaluation, replaceMembers } from '../src/core/changes.ts'
+import { type Change, evaluation } from '../src/core/changes.ts'
+import { replaceMembers } from '../src/core/edits-members.ts'
+import { deletePool } from '../src/core/edits-objects.ts'
 import type { Fact } from '../src/core/events.ts'
 import type { Definitions, GatewayRecord } from '../src/core/nouns.ts'
 import type { Write, WriteResult } from '../src/core/store.ts'
@@ -45,6 +47,7 @@ const order = (names: readonly string[]) =>
   replaceMembers(
     'p',
     names.map(gateway => ({ gateway, weight: 1 })),
+    { check: () => null },
   )
 
 test('a commit is in the store and in the snapshot, with its facts, when it answers', async t => {
@@ -83,11 +86,12 @@ test('each fact reaches the listeners once', async t => {
 })
 
 test('nothing to change is committed without a write', async t => {
-  const { store, ledger } = await open()
+  const { store, state, ledger } = await open()
   store.disturb = () => {
     throw new Error('asked the store')
   }
-  t.strictSame(await ledger.commit(() => null, 'system'), { kind: 'committed', revision: 1, facts: [] })
+  const { snapshot } = state
+  t.strictSame(await ledger.commit(() => null, 'system'), { kind: 'committed', revision: 1, facts: [], snapshot })
 })
 
 test('commits are made one after the other, in the order of the calls, each on what the last one left', async t => {
@@ -147,7 +151,8 @@ test('five times at most; then it is a refusal', async t => {
 test('a refusal of the change or of the store is a value, and nothing is applied', async t => {
   const { store, state, ledger } = await open()
   const before = state.snapshot
-  t.match(await ledger.commit(order(['a', 'stranger']), 'test'), { kind: 'refusal', code: 'unknown_reference' })
+  const refused = deletePool('none', { check: () => null })
+  t.match(await ledger.commit(refused, 'test'), { kind: 'refusal', code: 'not_found' })
   store.disturb = () => refuse('store_unavailable', 'it is away')
   t.match(await ledger.commit(evaluation, 'system'), { kind: 'refusal', code: 'store_unavailable' })
   t.equal(state.snapshot, before)

@@ -8,7 +8,8 @@ import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { serializerCompiler } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { realClock } from '../clock.ts'
-import { check, type Finding, pathText } from '../config/findings.ts'
+import { check, type Finding } from '../config/findings.ts'
+import type { Config } from '../config/schema.ts'
 import type { Announcement } from '../core/nouns.ts'
 import type { Store } from '../core/store.ts'
 import { isRefusal, type Refusal, refuse } from '../errors.ts'
@@ -27,6 +28,7 @@ import { openapi } from './openapi.ts'
 import { refusalOf, refuseUnreadable, sendProblem } from './problem.ts'
 import { createEventStreams } from './stream.ts'
 import { watchUses } from './uses.ts'
+import { refuseFindings } from './written.ts'
 
 export interface AdminOptions {
   readonly listen: { readonly host: string; readonly port: number }
@@ -44,6 +46,8 @@ export interface AdminOptions {
   /** Takes a beat; `interval` is the ms until the next one is expected. */
   hear(gateway: string, instance: string, said: Announcement): Promise<{ readonly interval: number } | Refusal>
   listeners(): readonly ListenerView[]
+  /** What this replica's file says at the moment of what definitions may refer to. */
+  file(): Pick<Config, 'admin' | 'listeners'>
   /** Why no traffic should be sent here; empty: it may. */
   ready(): readonly string[]
   /** Reads the configuration again; `changed` names what is different now. */
@@ -171,22 +175,15 @@ class Misshapen extends Error {
   }
 }
 
-/** Problems told at once. */
-const MOST_FINDINGS = 50
-
-function misshapen({ findings }: Misshapen, context: string | undefined): Refusal {
-  const problems = findings
-    .slice(0, MOST_FINDINGS)
-    .map(({ path, message }) => ({ at: pathText([context === 'querystring' ? 'query' : 'body', ...path]), message }))
-  const [first] = problems
-  return refuse('bad_request', first === undefined ? 'it does not have its shape' : `${first.at}: ${first.message}`, {
-    problems,
-  })
-}
-
 function answerErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler<FastifyError>((error, request, reply) => {
-    if (error instanceof Misshapen) return sendProblem(reply, misshapen(error, error.validationContext))
+    if (error instanceof Misshapen) {
+      const part = error.validationContext === 'querystring' ? 'query' : 'body'
+      return sendProblem(
+        reply,
+        refuseFindings(error.findings, path => [part, ...path]),
+      )
+    }
     const refusal = refusalOf(error)
     if (refusal !== null) return sendProblem(reply, refusal)
     const { endpoint } = request.routeOptions.config

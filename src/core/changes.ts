@@ -10,7 +10,7 @@ import { endFailovers } from './failover.ts'
 import { expire, hold, holdsOf, release } from './holds.ts'
 import { dropStale, instancesOf, join, leave, refuseInstance, turnAway } from './instances.ts'
 import { gatewayOf } from './member.ts'
-import type { Announcement, Definitions, Hold, Member, World } from './nouns.ts'
+import type { Announcement, Definitions, Hold, World } from './nouns.ts'
 import { own } from './own.ts'
 import type { AuditDraft, Values } from './store.ts'
 
@@ -124,27 +124,6 @@ export function seed(definitions: Definitions): Change {
   return (world, now) => {
     if (world.definitions.revision > 0) return null
     return { documents: { definitions }, facts: [changed(now, 'seed', everyName(definitions))] }
-  }
-}
-
-/** The whole member list of a pool, in order of priority. */
-export function replaceMembers(pool: string, members: readonly Member[]): Change {
-  return ({ definitions }, now) => {
-    const { pools, gateways } = definitions.value
-    const before = pools.find(({ name }) => name === pool)
-    if (before === undefined) return { kind: 'refusal', code: 'not_found', detail: `there is no pool ${pool}` }
-    const stranger = members.find(({ gateway }) => !gateways.some(({ name }) => name === gateway))
-    if (stranger)
-      return { kind: 'refusal', code: 'unknown_reference', detail: `there is no gateway ${stranger.gateway}` }
-    const twice = members.find(({ gateway }, i) => members.findIndex(other => other.gateway === gateway) !== i)
-    if (twice) return { kind: 'refusal', code: 'duplicate_member', detail: `${twice.gateway} is in the list twice` }
-    const inUse = definitions.value.routes.some(({ target }) => 'pool' in target && target.pool === pool)
-    if (members.length === 0 && inUse)
-      return { kind: 'refusal', code: 'last_member_in_use', detail: `routes go to ${pool}: it needs a member` }
-    if (JSON.stringify(before.members) === JSON.stringify(members)) return null
-    const next = { ...before, members: [...members] }
-    const value = { ...definitions.value, pools: pools.map(one => (one === before ? next : one)) }
-    return { documents: { definitions: value }, facts: [changed(now, 'members_replaced', [`pool:${pool}`])] }
   }
 }
 

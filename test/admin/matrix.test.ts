@@ -36,6 +36,8 @@ const pathOf = ({ path }: Endpoint): string =>
 const CUT = /\/(gateway-pools|gateways|routes|tokens|events|events\/stream|status|presets|simulate|openapi\.json)$/
 /** What it may not, though it looks as if. */
 const FOR_ALL = /\/(migration-candidates|validate)$/
+/** Whose examples reach out: a pool that is new is none of theirs, and the member to be added is a gateway of the pool `all`. */
+const REACHES_OUT = /\/(gateway-pools|members)$/
 
 type Expected = 'anything' | 401 | 403
 
@@ -51,6 +53,7 @@ function expected({ method, path, role }: Endpoint, asker: Asker): Expected {
   if (!sufficient.includes(asker.role)) return 403
   if (asker.gateway !== undefined) return asker.gateway === nameIn(path) ? 'anything' : 403
   if (asker.pools === undefined) return 'anything'
+  if (method === 'POST' && REACHES_OUT.test(path)) return 403
   // The examples of what can be made are of the pool `main`; a gateway is of no pool yet.
   if (method === 'POST' && CUT.test(path)) {
     return /\/(gateways|simulate)$/.test(path) || asker.pools.includes('main') ? 'anything' : 403

@@ -83,7 +83,7 @@ test('a path asked by another method says which it takes, whatever the body', as
   await using it = await testAdmin()
   const cases: [method: string, path: string, allow: string][] = [
     ['DELETE', '/api/v1/status', 'GET, HEAD'],
-    ['POST', '/api/v1/gateway-pools/main/members', 'GET, HEAD, PUT'],
+    ['POST', '/api/v1/gateway-pools/main', 'GET, HEAD, PUT, PATCH, DELETE'],
     ['GET', BEAT, 'POST'],
     ['HEAD', '/api/v1/events/stream', 'GET'],
     ['PATCH', '/api/v1/reload', 'POST'],

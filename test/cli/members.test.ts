@@ -36,7 +36,7 @@ test('what cannot be done with members is said, and nothing changes', async t =>
   await using it = await testAdmin()
   const cases: [argv: string[], exit: number, err: RegExp][] = [
     [['add', 'home'], 1, /The gateway is a member already/],
-    [['add', 'nobody'], 1, /there is no gateway nobody/],
+    [['add', 'nobody'], 1, /there is no gateway "nobody"/],
     [['remove', 'spare'], 3, /spare is not a member of main/],
     [['move', 'spare', '--to', '1'], 3, /spare is not a member of main/],
     [['move', 'home'], 2, /say where to/],

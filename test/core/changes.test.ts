@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { beat, type Change, evaluation, replaceMembers, seed } from '../../src/core/changes.ts'
+import { beat, type Change, evaluation, seed } from '../../src/core/changes.ts'
 import type { Announcement, World } from '../../src/core/nouns.ts'
 import { EMPTY } from '../../src/core/store.ts'
 import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
@@ -163,22 +163,5 @@ test('definitions are seeded once', t => {
     ],
   })
   t.equal(seed(definitions)(world(), NOW), null)
-  t.end()
-})
-
-test('members are replaced as a whole, or refused with the reason', t => {
-  const members = (...names: string[]) => names.map(gateway => ({ gateway, weight: 1 }))
-  const replaced = (pool: string, ...names: string[]) => outcome(replaceMembers(pool, members(...names)), world())
-  t.equal(replaced('none', 'home'), 'not_found')
-  t.equal(replaced('used', 'home', 'stranger'), 'unknown_reference')
-  t.equal(replaced('used', 'home', 'nas', 'home'), 'duplicate_member')
-  t.equal(replaced('used'), 'last_member_in_use')
-  t.strictSame(replaced('spare'), { facts: ['definitions_changed'] }, 'a pool that nobody uses may be empty')
-  t.equal(replaced('used', 'home'), 'nothing')
-  const proposal = replaceMembers('used', members('nas', 'home'))(world(), NOW)
-  t.match(proposal, {
-    documents: { definitions: { pools: [{ members: [{ gateway: 'nas' }, { gateway: 'home' }] }, { name: 'spare' }] } },
-    facts: [{ cause: 'members_replaced', changed: ['pool:used'] }],
-  })
   t.end()
 })

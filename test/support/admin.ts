@@ -19,6 +19,8 @@ export const TOKEN = 'the-canary-token'
 export const SAMPLE = `
 version: 1
 definitions: store
+listeners:
+  - { name: web, listen: 127.0.0.1:8080 }
 gateways:
   - { name: home, title: Home, address: 127.0.0.1, http_port: 9101, liveness: heartbeat }
   - { name: nas, address: 127.0.0.1, http_port: 9102, liveness: heartbeat }
@@ -112,6 +114,7 @@ export async function testAdmin(
     ledger,
     store,
     hear: watch.hear,
+    file: () => loaded.config,
     listeners: () => [{ name: 'web', protocol: 'http', address: '127.0.0.1:8080', open: true }],
     ready: () => [],
     reload: async () => ({ changed: ['pool:main'] }),

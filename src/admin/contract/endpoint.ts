@@ -32,3 +32,12 @@ export interface Endpoint {
   /** Set when the handler writes its answer by itself: the media type of it. */
   readonly raw?: string
 }
+
+/** What every change of definitions may be refused with. */
+export const CHANGE = [
+  'defined_by_file',
+  'precondition_failed',
+  'revision_conflict',
+  'store_unavailable',
+  'not_available',
+] as const satisfies readonly ErrorCode[]

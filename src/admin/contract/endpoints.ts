@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import { accessEndpoints } from './access.ts'
 import { auditEndpoints } from './audit.ts'
+import { definitionEndpoints } from './definitions.ts'
 import { eventEndpoints } from './events.ts'
 import { failoverEndpoints } from './failover.ts'
 import { gatewayEndpoints } from './gateways.ts'
@@ -23,6 +24,7 @@ export const endpoints = {
   ...failoverEndpoints,
   ...operationEndpoints,
   ...routeEndpoints,
+  ...definitionEndpoints,
   ...eventEndpoints,
   ...accessEndpoints,
   ...auditEndpoints,

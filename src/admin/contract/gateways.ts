@@ -2,9 +2,20 @@
 import { z } from 'zod'
 import { gateway } from '../../config/definitions.ts'
 import { duration } from '../../config/units.ts'
-import type { Endpoint } from './endpoint.ts'
+import { CHANGE, type Endpoint } from './endpoint.ts'
 import { instanceView } from './instances.ts'
-import { holdReason, listOf, memberState, memberView, moment, momentOrNull, page, printable } from './shapes.ts'
+import {
+  holdReason,
+  listOf,
+  memberState,
+  memberView,
+  mergePatch,
+  moment,
+  momentOrNull,
+  page,
+  printable,
+  saved,
+} from './shapes.ts'
 
 const gatewayRow = z.object({
   name: z.string(),
@@ -36,6 +47,8 @@ export const gatewayDetail = gatewayRow.extend({
   pools: z.array(z.object({ pool: z.string(), ...memberView.omit({ gateway: true }).shape })),
   definition: gateway,
 })
+
+export const gatewaySaved = gatewayDetail.extend(saved)
 
 export const heartbeat = z.strictObject({
   instance: z
@@ -91,6 +104,48 @@ export const gatewayEndpoints = {
     scope: 'gateway',
     summary: 'A gateway with its instances, holds and pools',
     answer: gatewayDetail,
+  },
+  create_gateway: {
+    method: 'POST',
+    path: '/api/v1/gateways',
+    role: 'admin',
+    scope: 'within',
+    summary: 'Define a gateway',
+    body: gateway,
+    answer: gatewaySaved,
+    creates: true,
+    refuses: [...CHANGE, 'duplicate_name'],
+    example: { name: 'attic', address: '127.0.0.1', http_port: 9104 },
+  },
+  replace_gateway: {
+    method: 'PUT',
+    path: '/api/v1/gateways/:name',
+    role: 'admin',
+    scope: 'gateway',
+    summary: 'Define a gateway anew; what is not said has its default',
+    body: gateway.partial({ name: true }),
+    answer: gatewaySaved,
+    refuses: [...CHANGE, 'not_found'],
+    example: { address: '127.0.0.1', http_port: 9101, liveness: 'heartbeat' },
+  },
+  patch_gateway: {
+    method: 'PATCH',
+    path: '/api/v1/gateways/:name',
+    role: 'admin',
+    scope: 'gateway',
+    summary: 'Change a part of a gateway',
+    body: mergePatch,
+    answer: gatewaySaved,
+    refuses: [...CHANGE, 'not_found'],
+    example: { title: 'At home', http_port: null },
+  },
+  delete_gateway: {
+    method: 'DELETE',
+    path: '/api/v1/gateways/:name',
+    role: 'admin',
+    scope: 'gateway',
+    summary: 'Delete a gateway, and its memberships with it',
+    refuses: [...CHANGE, 'not_found', 'gateway_in_use'],
   },
   beat: {
     method: 'POST',

@@ -1,15 +1,43 @@
 /** The contract about pools and their members. */
 import { z } from 'zod'
-import { member, pool } from '../../config/definitions.ts'
-import type { Endpoint } from './endpoint.ts'
-import { health, listOf, memberState, memberView, moment, momentOrNull, page, served } from './shapes.ts'
+import { member, name, pool } from '../../config/definitions.ts'
+import { CHANGE, type Endpoint } from './endpoint.ts'
+import {
+  health,
+  listOf,
+  memberState,
+  memberView,
+  mergePatch,
+  moment,
+  momentOrNull,
+  page,
+  saved,
+  served,
+} from './shapes.ts'
 
 export const memberList = listOf(memberView)
 export const newMembers = z.array(member).max(256, { error: 'a pool has at most 256 members' })
-export const membersReplaced = memberList.extend({
-  revision: z.number(),
-  warnings: z.array(z.string()).meta({ description: 'What is taken but does not look healthy' }),
+export const membersReplaced = memberList.extend(saved)
+export const memberSaved = memberView.extend(saved)
+
+const place = z.strictObject({
+  weight: z.number().int().min(1).max(1000).optional().meta({ description: 'Absent: as it is, or 1' }),
+  position: z
+    .number()
+    .int()
+    .min(1)
+    .max(256)
+    .optional()
+    .meta({ description: '1 is the first in order; absent: as it is, or the last' }),
 })
+type NewMember = z.output<typeof place> & { gateway: string }
+/** A bare name is a member of weight 1, as in a list. */
+export const newMember = z.union(
+  [name.transform((gateway): NewMember => ({ gateway })), place.extend({ gateway: name })],
+  {
+    error: 'expected the name of a gateway, or { gateway: NAME, weight: 2, position: 1 }',
+  },
+)
 
 export const poolRow = z.object({
   name: z.string(),
@@ -46,6 +74,11 @@ export const poolDetail = poolRow.extend({
   routes: z.array(z.string()),
   definition: pool,
 })
+
+export const poolSaved = poolDetail.extend(saved)
+
+const refuses = [...CHANGE, 'unknown_reference', 'duplicate_member', 'fallback_cycle'] as const
+const members = [...CHANGE, 'not_found', 'unknown_reference'] as const
 
 export const why = z.object({
   pool: z.string(),
@@ -120,6 +153,49 @@ export const poolEndpoints = {
     scope: 'pool',
     summary: 'A pool with its members and who serves',
     answer: poolDetail,
+    refuses: ['not_found'],
+  },
+  create_pool: {
+    method: 'POST',
+    path: '/api/v1/gateway-pools',
+    role: 'admin',
+    scope: 'within',
+    summary: 'Define a pool',
+    body: pool,
+    answer: poolSaved,
+    creates: true,
+    refuses: [...refuses, 'duplicate_name'],
+    example: { name: 'office', failback_cooldown: 'nas', members: ['nas', { gateway: 'spare', weight: 2 }] },
+  },
+  replace_pool: {
+    method: 'PUT',
+    path: '/api/v1/gateway-pools/:name',
+    role: 'admin',
+    scope: 'pool',
+    summary: 'Define a pool anew; what is not said has its default',
+    body: pool.partial({ name: true }),
+    answer: poolSaved,
+    refuses: [...refuses, 'not_found', 'last_member_in_use'],
+    example: { title: 'Main', failback_cooldown: '5m', members: ['home', 'nas'] },
+  },
+  patch_pool: {
+    method: 'PATCH',
+    path: '/api/v1/gateway-pools/:name',
+    role: 'admin',
+    scope: 'pool',
+    summary: 'Change a part of a pool',
+    body: mergePatch,
+    answer: poolSaved,
+    refuses: [...refuses, 'not_found', 'last_member_in_use'],
+    example: { failback_cooldown: 'nas', title: null },
+  },
+  delete_pool: {
+    method: 'DELETE',
+    path: '/api/v1/gateway-pools/:name',
+    role: 'admin',
+    scope: 'pool',
+    summary: 'Delete a pool that nothing goes to',
+    refuses: [...CHANGE, 'not_found', 'pool_in_use'],
   },
   list_members: {
     method: 'GET',
@@ -128,6 +204,47 @@ export const poolEndpoints = {
     scope: 'pool',
     summary: 'The members of a pool in order of priority',
     answer: memberList,
+    refuses: ['not_found'],
+  },
+  get_member: {
+    method: 'GET',
+    path: '/api/v1/gateway-pools/:name/members/:gateway',
+    role: 'viewer',
+    scope: 'pool',
+    summary: 'One member of a pool',
+    answer: memberView,
+    refuses: ['not_found'],
+  },
+  add_member: {
+    method: 'POST',
+    path: '/api/v1/gateway-pools/:name/members',
+    role: 'admin',
+    scope: 'pool',
+    summary: 'Make a gateway a member of a pool, the last in order unless a position is said',
+    body: newMember,
+    answer: memberSaved,
+    creates: true,
+    refuses: [...members, 'duplicate_member'],
+    example: { gateway: 'spare', weight: 2, position: 1 },
+  },
+  put_member: {
+    method: 'PUT',
+    path: '/api/v1/gateway-pools/:name/members/:gateway',
+    role: 'admin',
+    scope: 'pool',
+    summary: 'Weight and position of a member; makes the gateway one if it is none',
+    body: place,
+    answer: memberSaved,
+    refuses: members,
+    example: { weight: 3, position: 1 },
+  },
+  remove_member: {
+    method: 'DELETE',
+    path: '/api/v1/gateway-pools/:name/members/:gateway',
+    role: 'admin',
+    scope: 'pool',
+    summary: 'Take a gateway out of a pool',
+    refuses: [...CHANGE, 'not_found', 'last_member_in_use'],
   },
   replace_members: {
     method: 'PUT',
@@ -137,6 +254,8 @@ export const poolEndpoints = {
     summary: 'Replace all members of a pool at once; order is priority',
     body: newMembers,
     answer: membersReplaced,
+    refuses: [...members, 'duplicate_member', 'last_member_in_use'],
+    example: ['nas', { gateway: 'home', weight: 2 }],
   },
   why: {
     method: 'GET',

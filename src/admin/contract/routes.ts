@@ -1,8 +1,8 @@
 /** The contract about routes. */
 import { z } from 'zod'
 import { route } from '../../config/definitions.ts'
-import type { Endpoint } from './endpoint.ts'
-import { listOf, page, served } from './shapes.ts'
+import { CHANGE, type Endpoint } from './endpoint.ts'
+import { listOf, mergePatch, page, saved, served } from './shapes.ts'
 
 export const routeRow = z.object({
   name: z.string(),
@@ -17,6 +17,13 @@ export const routeRow = z.object({
 
 export const routeList = listOf(routeRow)
 export const routeDetail = routeRow.extend({ definition: route })
+
+export const routeSaved = routeDetail.extend(saved)
+
+/** A fixed answer may have 64 KiB of text, which can be six times as long in JSON. */
+const most_body = 512 * 1024
+
+const refuses = [...CHANGE, 'unknown_reference', 'equal_routes'] as const
 
 export const routeEndpoints = {
   list_routes: {
@@ -35,5 +42,51 @@ export const routeEndpoints = {
     scope: 'route',
     summary: 'A route and who serves it',
     answer: routeDetail,
+    refuses: ['not_found'],
+  },
+  create_route: {
+    method: 'POST',
+    path: '/api/v1/routes',
+    role: 'admin',
+    scope: 'within',
+    summary: 'Define a route',
+    body: route,
+    most_body,
+    answer: routeSaved,
+    creates: true,
+    refuses: [...refuses, 'duplicate_name'],
+    example: { name: 'wiki', match: { host: 'wiki.example.com' }, target: { pool: 'main' } },
+  },
+  replace_route: {
+    method: 'PUT',
+    path: '/api/v1/routes/:name',
+    role: 'admin',
+    scope: 'route',
+    summary: 'Define a route anew; what is not said has its default',
+    body: route.partial({ name: true }),
+    most_body,
+    answer: routeSaved,
+    refuses: [...refuses, 'not_found'],
+    example: { match: { host: 'nas.example.com' }, target: { pool: 'main' } },
+  },
+  patch_route: {
+    method: 'PATCH',
+    path: '/api/v1/routes/:name',
+    role: 'admin',
+    scope: 'route',
+    summary: 'Change a part of a route',
+    body: mergePatch,
+    most_body,
+    answer: routeSaved,
+    refuses: [...refuses, 'not_found'],
+    example: { target: { gateway: null, pool: 'main' } },
+  },
+  delete_route: {
+    method: 'DELETE',
+    path: '/api/v1/routes/:name',
+    role: 'admin',
+    scope: 'route',
+    summary: 'Delete a route',
+    refuses: [...CHANGE, 'not_found'],
   },
 } as const satisfies Record<string, Endpoint>

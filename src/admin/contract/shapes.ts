@@ -58,6 +58,17 @@ export const memberView = z.object({
   upstreams: z.array(z.string()).meta({ description: 'Addresses that may be dialled' }),
 })
 
+/** What goes with the answer to every change of definitions. */
+export const saved = {
+  revision: z.number().meta({ description: 'Of the definitions, with this change' }),
+  warnings: z.array(z.string()).meta({ description: 'What is taken, but does not work at the moment' }),
+}
+
+/** RFC 7396. */
+export const mergePatch = z.record(z.string(), z.unknown()).meta({
+  description: 'JSON merge patch: what is not said stays, null takes a field back to its default',
+})
+
 /** RFC 9457, with members of our own. */
 export const problem = z.looseObject({
   type: z.string(),

@@ -6,22 +6,25 @@ import { isRefusal, refuse } from '../../errors.ts'
 import { announcedPlace } from '../announced.ts'
 import type { gatewayEndpoints, heartbeat } from '../contract/gateways.ts'
 import { gatewayInFull, gatewayRow } from '../views.ts'
+import { objectHandlers } from './edits.ts'
 import type { HandlerOptions, HandlersOf } from './handlers.ts'
 import { given, nothing, part } from './lists.ts'
 
 export function gatewayHandlers(options: HandlerOptions): HandlersOf<typeof gatewayEndpoints> {
   const { state } = options
   const definitions = () => state.snapshot.world.definitions.value
+  const objects = objectHandlers(options, 'gateway', '/api/v1/gateways', gatewayInFull)
 
   return {
     list_gateways({ query, by }) {
       const owned = definitions().gateways.filter(({ name }) => ownsGateway(by.pools, definitions(), name))
       return part(owned, query, gateway => gatewayRow(state.snapshot, gateway))
     },
-    get_gateway({ params: { name } }) {
-      const gateway = gatewayOf(state.snapshot.world, name)
-      return gateway === undefined ? nothing('gateway', name) : gatewayInFull(state.snapshot, gateway)
-    },
+    get_gateway: objects.get,
+    create_gateway: objects.create,
+    replace_gateway: objects.replace,
+    patch_gateway: objects.patch,
+    delete_gateway: objects.remove,
     async beat({ params: { name }, body }) {
       const gateway = gatewayOf(state.snapshot.world, name)
       if (gateway === undefined) return nothing('gateway', name)

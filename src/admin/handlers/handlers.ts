@@ -14,6 +14,7 @@ import type { EventStreams } from '../stream.ts'
 import type { TokenUses } from '../uses.ts'
 import { accessHandlers } from './access.ts'
 import { auditHandlers } from './audit.ts'
+import { definitionHandlers } from './definitions.ts'
 import { eventHandlers } from './events.ts'
 import { failoverHandlers } from './failover.ts'
 import { gatewayHandlers } from './gateways.ts'
@@ -80,6 +81,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
     ...failoverHandlers(options),
     ...operationHandlers(options),
     ...routeHandlers(options),
+    ...definitionHandlers(options),
     ...eventHandlers(options),
     ...accessHandlers(options),
     ...auditHandlers(options),
