@@ -35,6 +35,27 @@ export function membersArgument(text: string): ReturnType<typeof memberArgument>
   return text === '' ? [] : text.split(',').map(one => memberArgument(one.trim()))
 }
 
+/** Which agent of a gateway. */
+export function instanceArgument(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(text)) return text
+  throw new InvalidArgumentError('an instance has 1 to 128 letters, digits and . _ : -')
+}
+
+/** Ms of `90s`, `5m` or `2h`. Loads the schema's own reading of it when it is needed, which `gatepool --help` should not wait for. */
+export async function duration(text: string): Promise<number> {
+  const { parseDuration } = await import('../config/units.ts')
+  try {
+    return parseDuration(text)
+  } catch {
+    throw new InvalidArgumentError(`${text}: expected a time such as 90s, 5m or 2h`)
+  }
+}
+
+/** `2h` from now, in ms since 1970, or a moment as ISO 8601 writes it. */
+export async function moment(text: string): Promise<number | string> {
+  return /^\d{4}-/.test(text) ? text : Date.now() + (await duration(text))
+}
+
 export interface Named {
   readonly name: string
   readonly title?: string

@@ -8,6 +8,7 @@ import { addCompletion } from './completion.ts'
 import { addEvents } from './events.ts'
 import { addGateway } from './gateway.ts'
 import { addHealth } from './health.ts'
+import { addHistory } from './history.ts'
 import { type Environment, EXIT, type Io } from './io.ts'
 import { addPresets, addSimulate } from './operations.ts'
 import { addPool } from './pool.ts'
@@ -15,9 +16,12 @@ import { addReload } from './reload.ts'
 import { addRoute } from './route.ts'
 import { addSchema } from './schema.ts'
 import { type AddCommand, createSession, type Session, withExamples } from './session.ts'
+import { addSettings } from './settings.ts'
 import { addStatus } from './status.ts'
 import { addToken } from './token.ts'
+import { addTransfer } from './transfer.ts'
 import { addVersion, ownVersion } from './version.ts'
+import { addWebhook } from './webhook.ts'
 
 /** What needs the whole program, and comes from above; each answers with the exit status. */
 export interface Actions {
@@ -81,11 +85,15 @@ const COMMANDS: readonly AddCommand[] = [
   addPool,
   addGateway,
   addRoute,
+  addSettings,
+  addHistory,
+  addTransfer,
   addPresets,
   addSimulate,
   addEvents,
   addToken,
   addAudit,
+  addWebhook,
   addReload,
   addHealth,
   addCompletion,

@@ -1,6 +1,6 @@
 /** The agents that beat for a gateway. */
-import { type Command, InvalidArgumentError } from 'commander'
-import { nameArgument } from './arguments.ts'
+import type { Command } from 'commander'
+import { instanceArgument, nameArgument } from './arguments.ts'
 import type { ItemOf } from './client.ts'
 import { type Cell, state, table, when } from './print.ts'
 import { change, command, type Json, type Session, show } from './session.ts'
@@ -31,11 +31,6 @@ export function addGatewayInstances(gateway: Command, session: Session): void {
         () => `instance ${instance} of ${name} is forgotten`,
       ),
     )
-}
-
-function instanceArgument(text: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(text)) return text
-  throw new InvalidArgumentError('an instance has 1 to 128 letters, digits and . _ : -')
 }
 
 function list({ paint }: Session, rows: readonly Row[], now: number): string {

@@ -1,4 +1,5 @@
 import type { ItemOf } from './client.ts'
+import { addGatewayChange } from './gateway-change.ts'
 import { addGatewayInstances } from './gateway-instances.ts'
 import { addGatewayShow, addressOf } from './gateway-show.ts'
 import { state, table, when } from './print.ts'
@@ -23,6 +24,7 @@ export const addGateway: AddCommand = (parent, session) => {
       ),
     )
   addGatewayShow(gateway, session)
+  addGatewayChange(gateway, session)
   addGatewayInstances(gateway, session)
 }
 

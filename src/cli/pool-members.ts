@@ -1,22 +1,16 @@
-/**
- * `pool members`: who is in a pool and in which order. Whatever is changed, the whole list goes back at once, and only if nobody else
- * changed it meanwhile.
- */
+/** `pool members`: who is in a pool, and in which order. */
 import { Argument, type Command, InvalidArgumentError } from 'commander'
 import { countArgument, memberArgument, nameArgument } from './arguments.ts'
-import type { AnswerTo, BodyFor } from './client.ts'
-import { EXIT } from './io.ts'
+import type { ItemOf } from './client.ts'
 import { state, table, when } from './print.ts'
-import { failure } from './refused.ts'
 import { change, command, type Json, type Session, show } from './session.ts'
 
-const READ = 'GET /api/v1/gateway-pools/:name/members'
-const WRITE = 'PUT /api/v1/gateway-pools/:name/members'
+const PATH = '/api/v1/gateway-pools/:name/members'
 
-export type MemberRow = AnswerTo<typeof READ>['items'][number]
-type Members = BodyFor<typeof WRITE>
+type MemberRow = ItemOf<`GET ${typeof PATH}`>
 
 const ACTIONS = ['list', 'set', 'add', 'remove', 'move'] as const
+type Action = (typeof ACTIONS)[number]
 
 interface Options extends Json {
   readonly weight?: number
@@ -43,71 +37,68 @@ export function addPoolMembers(pool: Command, session: Session): void {
       countArgument(1, 256),
     )
     .option('--to <place>', 'move: its new place in the order', countArgument(1, 256))
-    .action((name: string, action: (typeof ACTIONS)[number], gateways: string[], options: Options) => {
-      const { paint } = session
+    .action((name: string, action: Action, gateways: string[], options: Options) => {
       if (action === 'list') {
         return show(
           session,
           options,
-          client => client.call(READ, { params: { name } }),
-          ({ items }, now) => memberTable({ paint }, items, now),
+          client => client.call(`GET ${PATH}`, { params: { name } }),
+          ({ items }, now) => memberTable(session, items, now),
         )
       }
-      const edit = editOf(action, gateways, options)
+      if (action === 'set') {
+        const body = gateways.map(memberArgument)
+        return change(
+          session,
+          options,
+          client => client.call(`PUT ${PATH}`, { params: { name }, body }),
+          ({ items }) => `${name}: ${items.length === 0 ? 'no members' : items.map(one => one.gateway).join(', ')}`,
+        )
+      }
+      const [gateway, ...others] = gateways
+      if (gateway === undefined || others.length > 0) {
+        throw new InvalidArgumentError(`members ${action} takes one gateway`)
+      }
+      return one(session, action, { name, gateway: nameArgument(gateway) }, options)
+    })
+}
+
+type Which = { readonly name: string; readonly gateway: string }
+
+/** Adds, removes or moves a member. */
+function one(session: Session, action: Exclude<Action, 'list' | 'set'>, params: Which, options: Options) {
+  const { name, gateway } = params
+  const { weight, position, to } = options
+  switch (action) {
+    case 'add':
+      return change(
+        session,
+        options,
+        client => client.call(`POST ${PATH}`, { params: { name }, body: { gateway, weight, position } }),
+        ({ priority }) => `${gateway} is member ${priority} of ${name}`,
+      )
+    case 'remove':
+      return change(
+        session,
+        options,
+        client => client.call(`DELETE ${PATH}/:gateway`, { params }),
+        () => `${gateway} is no member of ${name} any more`,
+      )
+    case 'move':
+      if (to === undefined) throw new InvalidArgumentError('say where to: members move GATEWAY --to 1')
       return change(
         session,
         options,
         async client => {
-          const params = { name }
-          if (action === 'set') return client.call(WRITE, { params, body: edit([]) ?? [] })
-          const got = await client.call(READ, { params })
+          // To put a member makes it one, and who moves means one that is there.
+          const got = await client.call(`GET ${PATH}/:gateway`, { params })
           if (got.kind === 'failure') return got
-          const body = edit(got.body.items.map(written))
-          if (body === null) return failure(EXIT.notFound, `${gateways[0]} is not a member of ${name}`)
-          return client.call(WRITE, { params, body, if_match: got.etag })
+          return client.call(`PUT ${PATH}/:gateway`, { params, body: { position: to }, if_match: got.etag })
         },
-        ({ items }) => `${name}: ${items.length === 0 ? 'no members' : items.map(one => one.gateway).join(', ')}`,
+        ({ priority }) => `${gateway} is member ${priority} of ${name}`,
       )
-    })
-}
-
-/** What becomes of the list; null: the gateway is not in it. */
-type Edit = (members: Members) => Members | null
-
-function editOf(
-  action: Exclude<(typeof ACTIONS)[number], 'list'>,
-  gateways: readonly string[],
-  options: Options,
-): Edit {
-  if (action === 'set') {
-    const all = gateways.map(memberArgument)
-    return () => all
-  }
-  const [gateway, ...others] = gateways
-  if (gateway === undefined || others.length > 0) throw new InvalidArgumentError(`members ${action} takes one gateway`)
-  nameArgument(gateway)
-  const { weight, position = 257, to } = options
-  switch (action) {
-    case 'add': {
-      const member = weight === undefined ? gateway : { gateway, weight }
-      return members => members.toSpliced(position - 1, 0, member)
-    }
-    case 'remove':
-      return members => (members.some(isOf(gateway)) ? members.filter(one => !isOf(gateway)(one)) : null)
-    case 'move': {
-      if (to === undefined) throw new InvalidArgumentError('say where to: members move GATEWAY --to 1')
-      return members => {
-        const moved = members.find(isOf(gateway))
-        return moved === undefined ? null : members.filter(one => one !== moved).toSpliced(to - 1, 0, moved)
-      }
-    }
   }
 }
-
-const isOf = (gateway: string) => (member: Members[number]) =>
-  (typeof member === 'string' ? member : member.gateway) === gateway
-
-const written = ({ gateway, weight }: MemberRow): Members[number] => (weight === 1 ? gateway : { gateway, weight })
 
 export function memberTable({ paint }: Pick<Session, 'paint'>, members: readonly MemberRow[], now: number): string {
   return table(

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { nameArgument } from './arguments.ts'
 import type { AnswerTo, ItemOf } from './client.ts'
 import { addPoolOperations } from './operations.ts'
+import { addPoolChange } from './pool-change.ts'
 import { addPoolFailover } from './pool-failover.ts'
 import { addPoolMembers, memberTable } from './pool-members.ts'
 import { plain, serves, state, table } from './print.ts'
@@ -13,6 +14,7 @@ type Pool = AnswerTo<'GET /api/v1/gateway-pools/:name'>
 export const addPool: AddCommand = (parent, session) => {
   const pool = parent.command('pool').description('pools of gateways')
   addLooks(pool, session)
+  addPoolChange(pool, session)
   addPoolMembers(pool, session)
   addPoolFailover(pool, session)
   addPoolOperations(pool, session)

@@ -83,8 +83,8 @@ export function state(text: string): Cell {
 }
 
 /** Such as `1 route`, `2 routes`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
+export function counted(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`
 }
 
 /** A moment as seen from `now`, both ms since 1970. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { nameArgument } from './arguments.ts'
 import type { AnswerTo, ItemOf } from './client.ts'
 import { plain, serves, table, when } from './print.ts'
+import { addRouteChange } from './route-change.ts'
 import { type AddCommand, command, type Json, type Session, show } from './session.ts'
 
 type Row = ItemOf<'GET /api/v1/routes'>
@@ -10,6 +11,7 @@ type Route = AnswerTo<'GET /api/v1/routes/:name'>
 export const addRoute: AddCommand = (parent, session) => {
   const route = parent.command('route').description('which traffic goes where')
   addLooks(route, session)
+  addRouteChange(route, session)
 }
 
 function addLooks(route: Command, session: Session): void {

@@ -78,7 +78,7 @@ export async function change<T>(
   if (got === null) return
   if (json !== true) session.io.err(`${words(got.body, got.at).split('\n').map(plain).join('\n')}\n`)
   else if (got.body !== null) session.io.out(pretty(got.body))
-  for (const warning of warningsOf(got.body)) session.io.err(`warning: ${plain(warning)}\n`)
+  warn(session, got.body)
   session.ends(EXIT.ok)
 }
 
@@ -107,7 +107,8 @@ async function asked<T>(session: Session, ask: Ask<T>): Promise<Got<T> | null> {
 
 export const pretty = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
-function warningsOf(body: unknown): string[] {
-  if (typeof body !== 'object' || body === null || !('warnings' in body) || !Array.isArray(body.warnings)) return []
-  return body.warnings.map(String)
+/** What is taken, but does not work at the moment. */
+export function warn({ io }: Session, body: unknown): void {
+  if (typeof body !== 'object' || body === null || !('warnings' in body) || !Array.isArray(body.warnings)) return
+  for (const warning of body.warnings) io.err(`warning: ${plain(String(warning))}\n`)
 }

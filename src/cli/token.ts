@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { nameArgument, namesArgument } from './arguments.ts'
 import type { ItemOf } from './client.ts'
-import { type Cell, plain, table, when } from './print.ts'
+import { type Cell, table, when } from './print.ts'
 import {
   type AddCommand,
   change,
@@ -12,6 +12,7 @@ import {
   type Sure,
   show,
   sure,
+  warn,
   withYes,
 } from './session.ts'
 
@@ -73,7 +74,7 @@ function addCreate(token: Command, session: Session): void {
         client => client.call('POST /api/v1/tokens', { body: { name, ...body } }),
         made => {
           io.err(`token ${name} is made: keep it, it is not told again\n`)
-          for (const warning of made.warnings) io.err(`warning: ${plain(warning)}\n`)
+          warn(session, made)
           return json === true ? pretty(made) : `${made.token}\n`
         },
       )

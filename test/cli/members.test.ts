@@ -18,7 +18,7 @@ test('the members of a pool are listed, set, added, moved and removed', async t 
   t.match((await members()).out, /^# +MEMBER +WEIGHT .*\n1 +home +1 .*\n2 +nas +2 /)
   const added = await members('add', 'spare', '--position', '2', '--weight', '5')
   t.equal(added.out, '', 'what was done is said in words, and those are on stderr')
-  t.match(added.err, /^main: home, spare, nas\nwarning: home is not ready: unknown/)
+  t.match(added.err, /^spare is member 2 of main\nwarning: home is not ready: unknown/)
   t.strictSame(await inOrder(), ['home', 'spare=5', 'nas=2'])
   await members('move', 'nas', '--to', '1')
   t.strictSame(await inOrder(), ['nas=2', 'home', 'spare=5'])
@@ -37,8 +37,8 @@ test('what cannot be done with members is said, and nothing changes', async t =>
   const cases: [argv: string[], exit: number, err: RegExp][] = [
     [['add', 'home'], 1, /The gateway is a member already/],
     [['add', 'nobody'], 1, /there is no gateway "nobody"/],
-    [['remove', 'spare'], 3, /spare is not a member of main/],
-    [['move', 'spare', '--to', '1'], 3, /spare is not a member of main/],
+    [['remove', 'spare'], 3, /"spare" is not a member of main/],
+    [['move', 'spare', '--to', '1'], 3, /"spare" is not a member of main/],
     [['move', 'home'], 2, /say where to/],
     [['add'], 2, /takes one gateway/],
     [['remove', 'home', 'nas'], 2, /takes one gateway/],

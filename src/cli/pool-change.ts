@@ -1,0 +1,81 @@
+/** Making, changing and deleting pools. */
+import type { Command } from 'commander'
+import { membersArgument, nameArgument, named } from './arguments.ts'
+import { changesSaid, type FieldOption, fieldsSaid, title, withFields, withSwitches } from './fields.ts'
+import { change, command, type Json, type Session, type Sure, sure, withYes } from './session.ts'
+
+const FIELDS: readonly FieldOption[] = [
+  {
+    key: 'mode',
+    flags: '--mode <mode>',
+    description: 'failover: the first that is ready; load_balancing: all of them',
+  },
+  { key: 'lb_policy', flags: '--lb-policy <name>', description: 'round_robin, least_conn, ip_hash or random' },
+  {
+    key: 'failback_cooldown',
+    flags: '--cooldown <time>',
+    description: 'quiet time before a member is back: 90s, 5m, or a preset such as nas (gatepool presets)',
+  },
+  { key: 'outage_message', flags: '--outage-message <text>', description: 'told to people while nobody can serve' },
+  {
+    key: 'members',
+    flags: '--members <gateways>',
+    description: 'all members, first in order first: home,nas or home,nas=2 for a weight of 2',
+    parse: membersArgument,
+  },
+]
+
+interface Options extends Json {
+  readonly name?: string
+}
+
+export function addPoolChange(pool: Command, session: Session): void {
+  const create = command(
+    pool,
+    'create',
+    'make a pool; of a title such as "Home network" the name home-network is made',
+    'pool create "Home network" --mode failover --cooldown nas --members home,nas',
+  )
+    .argument('<title>', 'its title, or its name')
+    .option('--name <name>', 'its name, when the title is not to make it', nameArgument)
+  withSwitches(withFields(create, FIELDS)).action(async (text: string, options: Options) => {
+    const body = { ...named(text, options.name), ...(await fieldsSaid({ ...options }, FIELDS)) }
+    return change(
+      session,
+      options,
+      client => client.call('POST /api/v1/gateway-pools', { body }),
+      ({ name }) => `pool ${name} is made`,
+    )
+  })
+
+  const settable = [title, ...FIELDS]
+  const set = command(
+    pool,
+    'set',
+    'change what is said about a pool',
+    'pool set home-network --cooldown 15m --field passive.max_fails=5',
+  )
+  withSwitches(withFields(set.argument('<pool>', 'its name', nameArgument), settable)).action(
+    async (name: string, options: Options) => {
+      const body = await changesSaid({ ...options }, settable)
+      return change(
+        session,
+        options,
+        client => client.call('PATCH /api/v1/gateway-pools/:name', { params: { name }, body }),
+        () => `pool ${name} is changed`,
+      )
+    },
+  )
+
+  withYes(command(pool, 'delete', 'delete a pool that nothing goes to', 'pool delete home-network --yes'))
+    .argument('<pool>', 'its name', nameArgument)
+    .action(async (name: string, options: Json & Sure) => {
+      if (!(await sure(session, options, `Delete pool ${name}?`))) return
+      await change(
+        session,
+        options,
+        client => client.call('DELETE /api/v1/gateway-pools/:name', { params: { name } }),
+        () => `pool ${name} is deleted`,
+      )
+    })
+}
