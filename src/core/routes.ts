@@ -5,10 +5,14 @@
 import type { Definitions, Route } from './nouns.ts'
 import { targetKey } from './plan.ts'
 
-export interface RouteEntry<Rules = unknown> {
+/** Where what came in goes. */
+export interface Destination {
   readonly route: Route
   /** The plan it asks for; see `targetKey`. */
   readonly target: string
+}
+
+export interface RouteEntry<Rules = unknown> extends Destination {
   /** Path prefix without a final slash: '' matches everything. */
   readonly prefix: string
   /** What the listener made of the route beforehand. */

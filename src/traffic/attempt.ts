@@ -6,7 +6,7 @@
 import { type AttemptEnd, after, type Circumstances } from '../core/after.ts'
 import type { Event } from '../core/events.ts'
 import type { FailureReason, Upstream } from '../core/nouns.ts'
-import type { RouteEntry } from '../core/routes.ts'
+import type { Destination } from '../core/routes.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { State } from '../state.ts'
 import type { MemberSlot, Picker, Slot, Slots } from './slots.ts'
@@ -64,7 +64,7 @@ export class Attempt implements Circumstances {
   retries = 0
 
   readonly #context: AttemptContext
-  #entry: RouteEntry | null = null
+  #entry: Destination | null = null
   #key = 0
   #startedAt = 0
   /** What this attempt says about its upstream was told. */
@@ -78,7 +78,7 @@ export class Attempt implements Circumstances {
   }
 
   /** The first upstream for a request on `entry` by the client whose address hashes to `key`; `now` in ms. Null: nobody. */
-  begin(entry: RouteEntry, key: number, now: number): Slot | null {
+  begin(entry: Destination, key: number, now: number): Slot | null {
     this.#entry = entry
     this.#key = key
     this.#startedAt = now
@@ -94,12 +94,20 @@ export class Attempt implements Circumstances {
     return this.#take(this.#pick(picker))
   }
 
+  /** The upstream took the connection, and that is all that is asked of it: how it ends, perhaps in days, says nothing. */
+  establish(): void {
+    this.answered = true
+    this.#report('ok')
+  }
+
   /** The upstream's response head came with `status` and goes to the client. */
   respond(status: number): void {
+    if (status === 101) {
+      this.establish()
+      return
+    }
     this.answered = true
-    // How a tunnel ends, perhaps in days, says nothing.
-    if (status === 101) this.#report('ok')
-    else this.#judgeStatus(status)
+    this.#judgeStatus(status)
   }
 
   /** May an answer with this status be dropped, before a byte of it was relayed, and the request sent elsewhere? Then `slot` is the next. */

@@ -4,17 +4,9 @@
  */
 import type { Socket } from 'node:net'
 import type { AttemptEnd } from '../../core/after.ts'
-import {
-  type BodyBufferSize,
-  bodyBufferSizes,
-  flowingSize,
-  giveBuffer,
-  parkBuffer,
-  sharedBuffer,
-  takeBuffer,
-  unparkBuffer,
-} from '../buffers.ts'
-import { KEPT, PAUSE, type Poured, SMALL_PART, TAKEN } from '../pour.ts'
+import { sharedBuffer } from '../buffers.ts'
+import { type Poured, TAKEN } from '../pour.ts'
+import { ReadBuffer } from '../read-buffer.ts'
 import { reset } from '../reset.ts'
 import type { Slot } from '../slots.ts'
 import type { Wire } from '../wire.ts'
@@ -31,8 +23,6 @@ const IDLE_FOR = 4_000
 const MOST_INTERIM = 64
 /** Ms in which an upstream may take what was written before its connection was closed. */
 const LINGER = 5_000
-/** Ms after a stall during which a connection reads with small buffers. */
-const STALLED_FOR = 1_000
 
 /** The client connection that an upstream connection serves. */
 export interface Served {
@@ -79,10 +69,7 @@ export class UpstreamConnection {
   #partial: Buffer | null = null
   #interim = 0
   #bodyLeft = 0
-  #buffer: Buffer | null = null
-  #handedOver: Buffer | null = null
-  #fullReads = 0
-  #stalledUntil = 0
+  readonly #buffer: ReadBuffer
   #connectTimer: NodeJS.Timeout | null = null
 
   constructor(
@@ -98,8 +85,9 @@ export class UpstreamConnection {
     this.#now = now
     this.#client = client
     this.#head = createResponseHead(MOST_HEAD, MOST_FIELDS)
+    this.#buffer = new ReadBuffer(now)
     this.socket = wire.dial(slot.upstream, {
-      buffer: () => this.#buffer ?? sharedBuffer,
+      buffer: () => this.#buffer.next,
       callback: (size, bytes) => this.#onRead(bytes as Buffer, size),
     })
     this.socket.on('connect', () => this.#onConnect())
@@ -130,11 +118,7 @@ export class UpstreamConnection {
 
   /** The client can take more. */
   resume(): void {
-    if (this.#handedOver !== null) {
-      unparkBuffer(this.#handedOver)
-      giveBuffer(this.#handedOver)
-      this.#handedOver = null
-    }
+    this.#buffer.resume()
     if (this.#phase !== 'gone') this.socket.resume()
   }
 
@@ -159,8 +143,7 @@ export class UpstreamConnection {
   /** Closes it once everything written has left. Nobody is told. */
   close(): void {
     this.#client = null
-    // Until then it may still be read into.
-    this.#buffer = null
+    this.#buffer.abandon()
     this.#leave()
     this.socket.destroySoon()
     this.socket.setTimeout(LINGER, () => this.socket.destroy())
@@ -187,10 +170,7 @@ export class UpstreamConnection {
     if (this.#connectTimer !== null) clearTimeout(this.#connectTimer)
     this.#connectTimer = null
     this.#partial = null
-    // One that a write still holds goes with the write; the other is free.
-    if (this.#buffer !== null) giveBuffer(this.#buffer)
-    if (this.#handedOver !== null) unparkBuffer(this.#handedOver)
-    this.#buffer = this.#handedOver = null
+    this.#buffer.release()
   }
 
   #onConnect(): void {
@@ -340,44 +320,16 @@ export class UpstreamConnection {
     return this.#client?.onFlush() ?? TAKEN
   }
 
-  /** After a read whose bytes went on: which buffer the next read uses, and whether there is one now. False pauses. */
+  /** After a read whose bytes went on. False pauses. */
   #settle(poured: Poured, bytes: Buffer, size: number): boolean {
     if (this.#phase === 'gone') return false
-    const pause = (poured & PAUSE) !== 0
-    if ((poured & KEPT) !== 0 && bytes === this.#buffer) {
-      // Without a pause nobody says when the write is through: the buffer goes with it.
-      if (pause) {
-        this.#handedOver = bytes
-        parkBuffer(bytes)
-      }
-      this.#buffer = null
-    }
-    if (pause) {
-      this.#stalledUntil = this.#now() + STALLED_FOR
-      this.#fullReads = 0
-    } else if (size >= bytes.length) this.#fullReads++
-    const wanted = this.#bufferSize(size)
-    if (this.#buffer !== null && this.#buffer.length !== wanted) {
-      giveBuffer(this.#buffer)
-      this.#buffer = null
-    }
-    if (wanted > 0) this.#buffer ??= takeBuffer(wanted as BodyBufferSize)
-    return !pause
-  }
-
-  /** For the read behind one of `size` bytes; 0: the shared buffer, since small parts are copied anyway and a quiet stream parks nothing. */
-  #bufferSize(size: number): BodyBufferSize | 0 {
-    if (this.#now() < this.#stalledUntil) return bodyBufferSizes.small
-    if (size <= SMALL_PART) return 0
-    return this.#fullReads > 2 ? flowingSize() : bodyBufferSizes.medium
+    return this.#buffer.settle(poured, bytes, size)
   }
 
   /** The answer is complete with this read; `more`: bytes came behind it, so the connection must never be used again. */
   #finish(poured: Poured, bytes: Buffer, trailers: string, more: boolean): void {
     const client = this.#client
-    if (this.#buffer !== null && !((poured & KEPT) !== 0 && bytes === this.#buffer)) giveBuffer(this.#buffer)
-    this.#buffer = null
-    this.#fullReads = 0
+    this.#buffer.rest(poured, bytes)
     if (more || !this.#head.persistent) this.#leave()
     else this.#phase = 'idle'
     client?.onDone(trailers)
