@@ -18,7 +18,12 @@ export interface RawUpstream extends AsyncDisposable {
 }
 
 /** The first connection runs the first script and so on; the last script is also for all that follow. */
-export async function rawUpstream(...scripts: readonly Script[]): Promise<RawUpstream> {
+export function rawUpstream(...scripts: readonly Script[]): Promise<RawUpstream> {
+  return rawUpstreamAt('127.0.0.1', 0, ...scripts)
+}
+
+/** The same at an address and a port; 0: a free one. Rejects when it is taken. */
+export async function rawUpstreamAt(host: string, port: number, ...scripts: readonly Script[]): Promise<RawUpstream> {
   const connections: RawPeer[] = []
   const server = createServer({ allowHalfOpen: true }, socket => {
     const peer = new RawPeer(socket)
@@ -26,7 +31,7 @@ export async function rawUpstream(...scripts: readonly Script[]): Promise<RawUps
     connections.push(peer)
     void (async () => script?.(peer))().catch(() => undefined)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
@@ -41,8 +46,23 @@ export async function rawUpstream(...scripts: readonly Script[]): Promise<RawUps
     async [Symbol.asyncDispose]() {
       server.close()
       for (const { socket } of connections) socket.destroy()
-      await once(server, 'close')
+      if (server.listening) await once(server, 'close')
     },
+  }
+}
+
+/** Members on 127.0.0.2, 127.0.0.3 and so on, all on the same port: what routes of other protocols than HTTP need. One for each script. */
+export async function rawMembers(...scripts: readonly Script[]): Promise<readonly RawUpstream[]> {
+  for (;;) {
+    const members: RawUpstream[] = []
+    try {
+      for (const script of scripts)
+        members.push(await rawUpstreamAt(`127.0.0.${members.length + 2}`, members[0]?.port ?? 0, script))
+      return members
+    } catch {
+      // The port is free on the first of them only.
+      for (const member of members) await member[Symbol.asyncDispose]()
+    }
   }
 }
 

@@ -1,0 +1,76 @@
+/** What TCP, TLS and UDP traffic has counted, read when somebody asks. */
+import type { AttemptEnd } from '../core/after.ts'
+import type { Slots } from './slots.ts'
+import type { TcpListener } from './tcp/listener.ts'
+
+interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+/** pool → reason → how often it was tried elsewhere. */
+export type Retries = Map<string, Map<string, number>>
+
+export function countRetry(retries: Retries, pool: string, reason: AttemptEnd | 'status' | 'budget'): void {
+  const reasons = retries.get(pool) ?? new Map<string, number>()
+  retries.set(pool, reasons)
+  reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+}
+
+export interface Counted {
+  readonly tcp: () => Iterable<TcpListener>
+  readonly slots: Slots
+  readonly retries: Retries
+}
+
+export class L4Numbers {
+  readonly #counted: Counted
+
+  constructor(counted: Counted) {
+    this.#counted = counted
+  }
+
+  *retries(): Iterable<Sample> {
+    for (const [pool, reasons] of this.#counted.retries)
+      for (const [reason, value] of reasons) yield { labels: { pool, reason }, value }
+  }
+
+  /** Connections and sessions that are open, by member. */
+  *inFlight(): Iterable<Sample> {
+    for (const { upstream, load } of this.#counted.slots.all())
+      yield { labels: { pool: upstream.pool, gateway: upstream.gateway }, value: load.inFlight }
+  }
+
+  *upstreamErrors(): Iterable<Sample> {
+    for (const { upstream, counts } of this.#counted.slots.all())
+      if (counts.failures > 0)
+        yield { labels: { pool: upstream.pool, gateway: upstream.gateway }, value: counts.failures }
+  }
+
+  *connectionsActive(): Iterable<Sample> {
+    for (const { rules, counts } of this.#counted.tcp())
+      yield { labels: { listener: rules.name, protocol: rules.protocol }, value: counts.active }
+  }
+
+  *connectionsTotal(): Iterable<Sample> {
+    for (const { rules, counts } of this.#counted.tcp())
+      yield { labels: { listener: rules.name, protocol: rules.protocol }, value: counts.total }
+  }
+
+  /** Connections that were not passed on. */
+  *connectionsRefused(): Iterable<Sample> {
+    for (const { rules, counts } of this.#counted.tcp()) {
+      const { limited, denied, malformed, outages } = counts
+      for (const [reason, value] of Object.entries({ limited, denied, malformed, outage: outages }))
+        if (value > 0) yield { labels: { listener: rules.name, protocol: rules.protocol, reason }, value }
+    }
+  }
+
+  *bytes(): Iterable<Sample> {
+    for (const { rules, counts } of this.#counted.tcp()) {
+      const labels = { listener: rules.name, protocol: rules.protocol }
+      yield { labels: { ...labels, direction: 'to_upstream' }, value: counts.bytesToUpstream }
+      yield { labels: { ...labels, direction: 'to_client' }, value: counts.bytesToClient }
+    }
+  }
+}

@@ -1,0 +1,381 @@
+/**
+ * One TCP connection of a client, from its first byte to its last: perhaps a PROXY header and a ClientHello are read, an upstream is
+ * dialled, and from then on bytes go both ways untouched. What ends one side ends the other in the same way.
+ */
+import type { Socket } from 'node:net'
+import type { AttemptEnd } from '../../core/after.ts'
+import { hashText } from '../../core/policies/ip-hash.ts'
+import { plainAddress } from '../address.ts'
+import { Attempt } from '../attempt.ts'
+import type { L4Route } from '../l4-route.ts'
+import { PAUSE, pour } from '../pour.ts'
+import type { Endpoint } from '../proxy-protocol/read.ts'
+import { proxyHeader } from '../proxy-protocol/write.ts'
+import { ReadBuffer } from '../read-buffer.ts'
+import { reset } from '../reset.ts'
+import { alerts } from '../tls/alert.ts'
+import { freeWritten } from './free-written.ts'
+import type { TcpListener } from './listener.ts'
+import { Opening } from './opening.ts'
+
+/** Ms in which a PROXY header has to be whole. */
+const PROXY_WITHIN = 3_000
+/** Ms in which a ClientHello has to be whole. */
+const HELLO_WITHIN = 5_000
+/** Ms after which the kernel probes a connection: most are over before, and are spared the calls. */
+const PROBED_AFTER = 10_000
+const PROBE_EVERY = 60_000
+/** Ms in which the last bytes may be taken after both sides have ended. */
+const LINGER = 30_000
+/** Ms in which a client may take it that it was refused. */
+const REFUSED_WITHIN = 5_000
+
+/** What our own process lacks is not held against an upstream. */
+const OUR_FAULT: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
+
+type Phase = 'opening' | 'connecting' | 'open' | 'closing' | 'gone'
+
+export class TcpSession {
+  /** The client's, also where a proxy speaks for it. */
+  address: string
+  /** When the sweep has to look after it (ms of the coarse clock). */
+  deadline = Number.POSITIVE_INFINITY
+  /** It counts for its address. */
+  isAdmitted = false
+
+  readonly #listener: TcpListener
+  readonly #client: Socket
+  readonly #attempt: Attempt
+  readonly #buffer: ReadBuffer
+  readonly #since: number
+  #phase: Phase
+  #source: Endpoint
+  #destination: Endpoint | null = null
+  #route: L4Route | null = null
+  #upstream: Socket | null = null
+  /** What the client sent before an upstream was there. */
+  #waiting: Buffer | null = null
+  #opening: Opening | null = null
+  #awaits: 'proxy' | 'hello' = 'proxy'
+  #connectTimer: NodeJS.Timeout | null = null
+  #clientEnded = false
+  #upstreamEnded = false
+  #isProbed = false
+
+  /** `socket` is paused. */
+  constructor(listener: TcpListener, socket: Socket, address: string) {
+    this.#listener = listener
+    this.#client = socket
+    this.address = address
+    this.#source = { address, port: socket.remotePort ?? 0 }
+    this.#attempt = new Attempt(listener.context)
+    this.#buffer = new ReadBuffer(listener.context.coarseNow)
+    this.#since = listener.context.coarseNow()
+    this.#phase = 'connecting'
+    socket.on('data', chunk => this.#onClientData(chunk as Buffer))
+    socket.on('drain', () => this.#onClientDrain())
+    socket.on('end', () => this.#onClientEnd())
+    socket.on('error', () => this.#clientLeft())
+    socket.on('close', () => this.#clientLeft())
+  }
+
+  /** Whose bytes these are and where they go is found out first, as far as it has to be. */
+  start(): void {
+    const wantsProxy = this.#listener.sendsProxy(this.address)
+    const { wantsHello } = this.#listener
+    // Of a proxy's connections it is not known yet for whom they are.
+    if (!wantsProxy && !this.#listener.admit(this)) {
+      this.close()
+      return
+    }
+    if (!wantsProxy && !wantsHello) {
+      this.#opened(new Opening(false, false))
+      return
+    }
+    this.#opening = new Opening(wantsProxy, wantsHello)
+    this.#phase = 'opening'
+    this.#await(wantsProxy ? 'proxy' : 'hello')
+    this.#client.resume()
+  }
+
+  /** The upstream that it is connected to, or that is dialled. */
+  get upstream() {
+    return this.#attempt.slot?.upstream ?? null
+  }
+
+  /** To be called now and then with ms of the coarse clock. */
+  sweep(now: number): void {
+    if (this.deadline <= now) this.close()
+    else if (!this.#isProbed && this.#phase === 'open' && now - this.#since > PROBED_AFTER) {
+      this.#isProbed = true
+      this.#client.setKeepAlive(true, PROBE_EVERY)
+      this.#upstream?.setKeepAlive(true, PROBE_EVERY)
+    }
+  }
+
+  /** Closes both sides now. */
+  close(): void {
+    this.#client.destroy()
+    this.#upstream?.destroy()
+    this.#leave()
+  }
+
+  // --- Before there is an upstream.
+
+  #await(what: 'proxy' | 'hello'): void {
+    this.#awaits = what
+    this.#arm(what === 'proxy' ? PROXY_WITHIN : HELLO_WITHIN)
+  }
+
+  #onOpening(opening: Opening, chunk: Buffer): void {
+    const awaits = opening.read(chunk)
+    switch (awaits) {
+      case 'proxy':
+      case 'hello':
+        if (awaits !== this.#awaits) this.#await(awaits)
+        return
+      case 'no_proxy_header':
+        this.#listener.counts.malformed++
+        this.close()
+        return
+      case 'no_client_hello':
+        this.#listener.counts.malformed++
+        this.#refuse(alerts.decode_error)
+        return
+      case 'done':
+        this.#client.pause()
+        this.#opened(opening)
+    }
+  }
+
+  #opened(opening: Opening): void {
+    const { source, destination, bytes, sni, alpn } = opening
+    this.#opening = null
+    this.#waiting = bytes
+    if (source !== null) {
+      this.address = source.address
+      this.#source = source
+      this.#destination = destination
+    }
+    if (!this.isAdmitted && !this.#listener.admit(this)) {
+      this.close()
+      return
+    }
+    const route = this.#listener.match(sni, alpn)
+    if (route === null) this.#refuse(alerts.unrecognized_name)
+    else this.#send(route)
+  }
+
+  /** Tells the client why, and no more. */
+  #refuse(alert: Buffer): void {
+    this.#phase = 'closing'
+    this.#opening = null
+    this.#arm(REFUSED_WITHIN)
+    this.#client.end(alert)
+    // Read to its end: closing on unread bytes would reset the alert away.
+    this.#client.resume()
+  }
+
+  // --- Finding an upstream.
+
+  #send(route: L4Route): void {
+    if (route.admits !== null && !route.admits(this.address)) {
+      this.#listener.counts.denied++
+      this.close()
+      return
+    }
+    this.#phase = 'connecting'
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#route = route
+    const { context } = this.#listener
+    if (this.#attempt.begin(route, hashText(this.address), context.now()) === null) this.#outage()
+    else this.#dial()
+  }
+
+  #dial(): void {
+    const { slot } = this.#attempt
+    const { context } = this.#listener
+    if (slot === null || this.#route === null) return
+    const upstream = context.wire.dial(slot.upstream, {
+      buffer: () => this.#buffer.next,
+      callback: (size, bytes) => this.#onUpstreamRead(bytes as Buffer, size),
+    })
+    this.#upstream = upstream
+    upstream.on('connect', () => this.#onConnect())
+    upstream.on('drain', () => this.#client.resume())
+    upstream.on('end', () => this.#onUpstreamEnd())
+    upstream.on('error', error => this.#onUpstreamError(upstream, error))
+    upstream.on('close', () => this.#onUpstreamClose(upstream))
+    const { connect_timeout } = this.#route.route
+    this.#connectTimer = setTimeout(() => this.#notConnected('connect_timeout'), connect_timeout)
+  }
+
+  #notConnected(end: AttemptEnd): void {
+    const upstream = this.#upstream
+    this.#upstream = null
+    this.#stopTimer()
+    upstream?.destroy()
+    if (this.#attempt.fail(end) === 'again') this.#dial()
+    else this.#outage()
+  }
+
+  #outage(): void {
+    this.#listener.counts.outages++
+    this.close()
+  }
+
+  #stopTimer(): void {
+    if (this.#connectTimer !== null) clearTimeout(this.#connectTimer)
+    this.#connectTimer = null
+  }
+
+  #onConnect(): void {
+    const upstream = this.#upstream
+    const route = this.#route
+    if (this.#phase !== 'connecting' || upstream === null || route === null) return
+    this.#stopTimer()
+    this.#attempt.establish()
+    this.#phase = 'open'
+    this.#arm(route.idleTimeout)
+    const header = route.proxy === 'off' ? null : this.#header(route.proxy)
+    const waiting = this.#waiting
+    this.#waiting = null
+    // One segment for both: whoever reads only once would see half of it.
+    if (header !== null && waiting !== null) upstream.cork()
+    if (header !== null) upstream.write(header)
+    if (waiting !== null) this.#toUpstream(waiting, upstream)
+    upstream.uncork()
+    if (this.#clientEnded) upstream.end()
+    else if (!upstream.writableNeedDrain) this.#client.resume()
+  }
+
+  #header(version: 'v1' | 'v2'): Buffer {
+    const { localAddress = '', localPort = 0 } = this.#client
+    const destination = this.#destination ?? { address: plainAddress(localAddress), port: localPort }
+    return proxyHeader(version, 'stream', this.#source, destination)
+  }
+
+  // --- Bytes both ways.
+
+  #onClientData(chunk: Buffer): void {
+    const upstream = this.#upstream
+    if (this.#phase === 'open' && upstream !== null) {
+      this.#touch()
+      this.#toUpstream(chunk, upstream)
+      freeWritten(chunk, upstream)
+    } else if (this.#opening !== null) this.#onOpening(this.#opening, chunk)
+    else if (this.#phase === 'connecting') {
+      // Read before the pause took hold.
+      this.#waiting = this.#waiting === null ? chunk : Buffer.concat([this.#waiting, chunk])
+    }
+  }
+
+  #toUpstream(chunk: Buffer, upstream: Socket): void {
+    this.#listener.counts.bytesToUpstream += chunk.length
+    if ((pour(upstream, '', chunk, 0, chunk.length, '') & PAUSE) !== 0) this.#client.pause()
+  }
+
+  /** False pauses the upstream. */
+  #onUpstreamRead(bytes: Buffer, size: number): boolean {
+    if (this.#phase !== 'open') return false
+    this.#touch()
+    this.#listener.counts.bytesToClient += size
+    return this.#buffer.settle(pour(this.#client, '', bytes, 0, size, ''), bytes, size)
+  }
+
+  #onClientDrain(): void {
+    this.#buffer.resume()
+    if (this.#phase === 'open') this.#upstream?.resume()
+  }
+
+  #onClientEnd(): void {
+    this.#clientEnded = true
+    if (this.#phase === 'open') {
+      if (this.#upstreamEnded) this.#over()
+      else this.#upstream?.end()
+    } else if (this.#phase === 'opening') this.close()
+  }
+
+  #onUpstreamEnd(): void {
+    this.#upstreamEnded = true
+    if (this.#phase !== 'open') return
+    if (this.#clientEnded) this.#over()
+    else this.#client.end()
+  }
+
+  /** Both have said all they had to say. With nothing pending the kernel has all of it, and closing sends it before the end. */
+  #over(): void {
+    const upstream = this.#upstream as Socket
+    if (this.#client.writableLength === 0 && upstream.writableLength === 0) {
+      this.close()
+      return
+    }
+    this.#phase = 'closing'
+    this.#arm(LINGER)
+    this.#buffer.abandon()
+    this.#client.destroySoon()
+    upstream.destroySoon()
+  }
+
+  #clientLeft(): void {
+    if (this.#phase === 'gone') return
+    if (this.#phase === 'closing') {
+      // The upstream may still take what it was sent.
+      if (this.#upstream === null || this.#upstream.destroyed) this.#leave()
+      return
+    }
+    if (this.#upstream !== null) reset(this.#upstream)
+    this.close()
+  }
+
+  #onUpstreamError(upstream: Socket, { code }: NodeJS.ErrnoException): void {
+    if (upstream !== this.#upstream) return
+    if (this.#phase === 'connecting') {
+      if (OUR_FAULT.has(code)) this.close()
+      else this.#notConnected(code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_refused')
+    } else this.#upstreamLeft()
+  }
+
+  #onUpstreamClose(upstream: Socket): void {
+    if (upstream !== this.#upstream) return
+    if (this.#phase === 'connecting') this.#notConnected('connect_refused')
+    else this.#upstreamLeft()
+  }
+
+  /** One that had said all it had to say before is not taken for broken. */
+  #upstreamLeft(): void {
+    if (this.#phase === 'gone') return
+    if (this.#phase === 'closing') {
+      if (this.#client.destroyed) this.#leave()
+    } else if (this.#client.writableEnded) {
+      this.#phase = 'closing'
+      this.#arm(LINGER)
+      this.#client.destroySoon()
+    } else {
+      reset(this.#client)
+      this.close()
+    }
+  }
+
+  /** The next deadline, `ms` from now. */
+  #arm(ms: number): void {
+    this.deadline = this.#listener.context.coarseNow() + ms
+  }
+
+  #touch(): void {
+    this.deadline = this.#listener.context.coarseNow() + (this.#route as L4Route).idleTimeout
+  }
+
+  #leave(): void {
+    if (this.#phase === 'gone') return
+    this.#phase = 'gone'
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#waiting = null
+    this.#stopTimer()
+    this.#buffer.release()
+    // One that was never connected says nothing about its upstream.
+    if (this.#attempt.answered) this.#attempt.finish()
+    else this.#attempt.fail('client_left')
+    this.#listener.left(this)
+  }
+}
