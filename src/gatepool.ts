@@ -26,7 +26,7 @@ import { tellFact } from './telemetry/facts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { tellWebhooks } from './telemetry/webhooks.ts'
-import { createHttp } from './traffic/http/http.ts'
+import { createTraffic } from './traffic/traffic.ts'
 import { watchChecks } from './watch/checks.ts'
 import { watchLiveness } from './watch/liveness.ts'
 import { watchNames } from './watch/names.ts'
@@ -91,9 +91,9 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   const access = logged
     ? building.use(createAccessLog({ cluster: config.cluster, replica, sample, random: Math.random }))
     : null
-  const http = createHttp({ state, clock, random: Math.random, access })
-  building.defer(() => http.close())
-  const metrics = createMetrics({ state, traffic: http.numbers, version, commit: env.GATEPOOL_COMMIT ?? '' })
+  const traffic = createTraffic({ state, clock, random: Math.random, access })
+  building.defer(() => traffic.close())
+  const metrics = createMetrics({ state, traffic: traffic.numbers, version, commit: env.GATEPOOL_COMMIT ?? '' })
   state.onFact(fact => tellFact(fact, log, metrics.count))
   state.onFact(fact => {
     if (fact.replica !== undefined) store.append([fact])
@@ -115,7 +115,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
     }),
   )
   const liveness = building.use(watchLiveness({ state, ledger, store, clock }))
-  const refused = await http.apply(config.listeners)
+  const refused = await traffic.apply(config.listeners)
   if (refused !== null) throw new StartError(refused.detail)
 
   // People and tools.
@@ -127,7 +127,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       state,
       clock,
       log,
-      applyListeners: http.apply,
+      applyListeners: traffic.apply,
       onDone: ok => metrics.reloadSuccessful.set(Number(ok)),
     }),
   )
@@ -151,16 +151,16 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
         if (!isRefusal(heard)) metrics.heartbeats.inc({ gateway })
         return heard
       },
-      listeners: http.listeners,
+      listeners: traffic.listeners,
       file: () => reload.config,
-      ready: () =>
-        stopping
-          ? ['stopping']
-          : http.listeners().flatMap(({ name, open }) => (open ? [] : [`listener ${name} is closed`])),
+      ready: () => (stopping ? ['stopping'] : traffic.closed().map(name => `listener ${name} is closed`)),
       reload: reload.now,
       inFlight: (pool, gateway) => {
         const isThere = (labels: Readonly<Record<string, string>>) => labels.pool === pool && labels.gateway === gateway
-        return [...http.numbers.inFlight()].reduce((sum, { labels, value }) => (isThere(labels) ? sum + value : sum), 0)
+        return [...traffic.numbers.inFlight()].reduce(
+          (sum, { labels, value }) => (isThere(labels) ? sum + value : sum),
+          0,
+        )
       },
       webhooks,
       metrics: metrics.render,
@@ -177,13 +177,13 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
     state,
     admin: admin.address,
     token,
-    listeners: http.listeners,
+    listeners: traffic.listeners,
     reload: reload.now,
     async stop(cut) {
       stopping = true
       await untilOr(cut, resolve => clock.after(config.drain_delay, resolve))
       await untilOr(cut, resolve => {
-        void http.drain().then(resolve)
+        void traffic.drain().then(resolve)
         return clock.after(config.drain_timeout, resolve)
       })
       await rooms.disposeAsync()

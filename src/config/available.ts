@@ -8,7 +8,7 @@ interface Row {
   /** Keys from the top of the file; `*` is every entry of a list. */
   readonly at: string
   /** The values that it does run; absent: none, whatever is said. */
-  readonly runs?: (value: unknown) => boolean
+  readonly runs?: (value: unknown, entry: Readonly<Record<string, unknown>>) => boolean
   /** Its default, where not even that is run. */
   readonly default?: unknown
   readonly what: string
@@ -34,10 +34,13 @@ const rows: readonly Row[] = [
   { at: 'admin.tls', what: 'TLS on the admin listener' },
   { at: 'metrics', what: 'a listener for metrics' },
   { at: 'heartbeats', what: 'a listener for heartbeats' },
-  { at: 'listeners.*.protocol', runs: but('https', 'tls'), what: 'a listener for TLS' },
-  { at: 'listeners.*.certificates', runs: none, what: 'a listener for TLS' },
-  { at: 'listeners.*.default_route', what: 'a listener for TLS' },
-  { at: 'listeners.*.accept_proxy', runs: only(false), what: 'the PROXY protocol' },
+  { at: 'listeners.*.protocol', runs: but('https'), what: 'a listener for HTTPS' },
+  { at: 'listeners.*.certificates', runs: none, what: 'a listener for HTTPS' },
+  {
+    at: 'listeners.*.accept_proxy',
+    runs: (said, { protocol }) => said === false || protocol === 'tls',
+    what: 'the PROXY protocol in front of HTTP',
+  },
   { at: 'pools.*.lb_policy', runs: but('two_choices', 'latency'), what: 'the policies two_choices and latency' },
   { at: 'pools.*.passive.unhealthy_latency', runs: off, what: 'ejection of slow members' },
   { at: 'pools.*.passive.max_fail_ratio', default: 0.5, what: 'ejection by a ratio of failures' },
@@ -54,20 +57,9 @@ const rows: readonly Row[] = [
     runs: inside({ on_down: 'keep', on_drain: 'finish', on_failback: 'keep' }),
     what: 'closing long connections',
   },
-  { at: 'pools.*.send_proxy', runs: only('off'), what: 'the PROXY protocol' },
-  { at: 'routes.*.protocol', runs: but('tcp', 'udp', 'tls'), what: 'routes of other protocols than http' },
-  { at: 'routes.*.listen', what: 'a route with a listener of its own' },
-  { at: 'routes.*.match.sni', what: 'routing by server name' },
-  { at: 'routes.*.match.alpn', what: 'routing by ALPN' },
-  { at: 'routes.*.gateway_port', what: 'a route to a port of the gateway' },
-  { at: 'routes.*.idle_timeout', what: 'a route with an idle timeout' },
+  { at: 'routes.*.protocol', runs: but('udp'), what: 'routes for UDP' },
   { at: 'routes.*.responses', what: 'UDP sessions' },
   { at: 'routes.*.per_packet', runs: only(false), what: 'UDP sessions' },
-  { at: 'routes.*.max_sessions', runs: only(16_384), what: 'UDP sessions' },
-  { at: 'routes.*.max_sessions_per_address', runs: only(1024), what: 'UDP sessions' },
-  { at: 'routes.*.accept_proxy', runs: only(false), what: 'the PROXY protocol' },
-  { at: 'routes.*.trusted_proxies', runs: none, what: 'the PROXY protocol' },
-  { at: 'routes.*.send_proxy', runs: only('off'), what: 'the PROXY protocol' },
 ]
 
 /**
@@ -76,8 +68,11 @@ const rows: readonly Row[] = [
  */
 export function notAvailable(input: unknown, { repeated = false }: { repeated?: boolean } = {}): Finding[] {
   return rows.flatMap(row =>
-    said(input, row.at.split('.'), [])
-      .filter(({ value }) => !row.runs?.(value) && !(repeated && row.default !== undefined && value === row.default))
+    said(input, row.at.split('.'), [], {})
+      .filter(
+        ({ value, entry }) =>
+          !row.runs?.(value, entry) && !(repeated && row.default !== undefined && value === row.default),
+      )
       .map(
         ({ path }): Finding => ({ path, code: 'not_available', message: `not available in this version: ${row.what}` }),
       ),
@@ -87,13 +82,16 @@ export function notAvailable(input: unknown, { repeated = false }: { repeated?: 
 interface Said {
   readonly path: Path
   readonly value: unknown
+  /** What it is said of. */
+  readonly entry: Readonly<Record<string, unknown>>
 }
 
-function said(value: unknown, keys: readonly string[], path: Path): Said[] {
+function said(value: unknown, keys: readonly string[], path: Path, entry: Said['entry']): Said[] {
   const [key, ...below] = keys
-  if (key === undefined) return value === undefined || value === null ? [] : [{ path, value }]
+  if (key === undefined) return value === undefined || value === null ? [] : [{ path, value, entry }]
   if (key === '*')
-    return Array.isArray(value) ? value.flatMap((entry, index) => said(entry, below, [...path, index])) : []
+    return Array.isArray(value) ? value.flatMap((one, index) => said(one, below, [...path, index], {})) : []
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return []
-  return said((value as Record<string, unknown>)[key], below, [...path, key])
+  const within = value as Record<string, unknown>
+  return said(within[key], below, [...path, key], within)
 }

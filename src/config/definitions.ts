@@ -208,7 +208,9 @@ export const pool = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'What happens to long connections' }),
-  send_proxy: sendProxy.default('off').meta({ description: 'PROXY protocol towards the members: off, v1, v2' }),
+  send_proxy: sendProxy
+    .default('off')
+    .meta({ description: 'tcp, tls, udp routes: PROXY protocol towards the members; off, v1, v2' }),
 })
 
 const HOST_PATTERN = 'expected a host name such as nas.example.com or "*.example.com", without a port'
@@ -315,9 +317,10 @@ export const route = z.strictObject({
   add_prefix: pathPrefix.optional().meta({ description: 'Put before the path when it is sent', examples: ['/v2'] }),
   request_fields: requestFields.prefault({}).meta({ description: 'Changes to the fields of a request' }),
   response_fields: responseFields.prefault({}).meta({ description: 'Changes to the fields of an answer' }),
-  allow: addressRanges
-    .optional()
-    .meta({ description: 'Only clients of these ranges; others get 403', examples: [['10.0.0.0/8', 'fc00::/7']] }),
+  allow: addressRanges.optional().meta({
+    description: 'Only clients of these ranges; others get 403, or nothing',
+    examples: [['10.0.0.0/8', 'fc00::/7']],
+  }),
   deny: addressRanges
     .optional()
     .meta({ description: 'Never clients of these ranges, even if allowed', examples: [['203.0.113.7']] }),
@@ -328,14 +331,18 @@ export const route = z.strictObject({
     .optional()
     .meta({ description: 'udp: a session ends after this many answers', examples: [1] }),
   per_packet: z.boolean().default(false).meta({ description: 'udp: pick anew for each datagram' }),
-  max_sessions: COUNT.min(1).default(16_384).meta({ description: 'udp: sessions in all' }),
-  max_sessions_per_address: COUNT.min(1).default(1024).meta({ description: 'udp: sessions of one client address' }),
+  max_sessions: COUNT.min(1).default(16_384).meta({ description: 'tcp, udp: connections or sessions at once' }),
+  max_sessions_per_address: COUNT.min(1)
+    .default(1024)
+    .meta({ description: '… of one client address; tcp: loopback exempt' }),
   accept_proxy: z
     .boolean()
     .default(false)
     .meta({ description: 'tcp, udp: expect PROXY protocol from trusted_proxies' }),
   trusted_proxies: z.array(addressRange).default([]).meta({ description: 'tcp, udp: who may send PROXY protocol' }),
-  send_proxy: sendProxy.optional().meta({ description: 'PROXY protocol; absent: as the pool says', examples: ['v2'] }),
+  send_proxy: sendProxy
+    .optional()
+    .meta({ description: 'tcp, tls, udp: PROXY protocol; absent: as the pool says', examples: ['v2'] }),
 })
 
 /** RFC 9110 section 7.2: a host, and a port if it is not the usual one. */

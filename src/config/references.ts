@@ -2,7 +2,7 @@
  * What the schema cannot see because it concerns two places at once: names that are taken, references to nothing, routes that match
  * the same requests, fallbacks that run in a circle.
  */
-import type { Definitions, Gateway, Pool, Route } from './definitions.ts'
+import { type Definitions, type Gateway, type Pool, type Route, route as routeSchema } from './definitions.ts'
 import type { Finding, Path } from './findings.ts'
 import type { Config, ListenAddress, Listener } from './schema.ts'
 import { type didYouMean, limitedHints, quote } from './suggest.ts'
@@ -48,7 +48,8 @@ export function checkSections(sections: Sections): Finding[] {
     ...duplicateNames('gateways', gateways),
     ...duplicateNames('pools', pools),
     ...duplicateNames('routes', routes),
-    ...sameAddresses(listeners, admin),
+    ...sameAddresses(listeners, routes, admin),
+    ...checkListeners(listeners, routes),
     ...values(gateways).flatMap(([gateway, at]) => checkGateway(gateway, ['gateways', at])),
     ...checkPools(pools, names(gateways), find),
     ...fallbackCircles(pools),
@@ -91,16 +92,47 @@ function duplicateNames(section: string, entries: readonly Entry<unknown>[]): Fi
   })
 }
 
-function sameAddresses(listeners: readonly Entry<Listener>[], admin: ListenAddress | undefined): Finding[] {
+function sameAddresses(
+  listeners: readonly Entry<Listener>[],
+  routes: readonly Entry<Route>[],
+  admin: ListenAddress | undefined,
+): Finding[] {
   const taken = new Map<string, string>()
   if (admin !== undefined) taken.set(joinHostPort(admin), 'the admin API')
-  return values(listeners).flatMap(([{ name, listen }, at]): Finding[] => {
+  const take = (listen: ListenAddress, who: string, path: Path): Finding[] => {
     const address = joinHostPort(listen)
     const other = taken.get(address)
-    taken.set(address, other ?? `listener ${quote(name)}`)
+    taken.set(address, other ?? who)
     // Port 0 is a free port, another one each time.
     if (other === undefined || listen.port === 0) return []
-    return [{ path: ['listeners', at, 'listen'], code: 'bad_request', message: `${other} listens there already` }]
+    return [{ path, code: 'bad_request', message: `${other} listens there already` }]
+  }
+  return [
+    ...values(listeners).flatMap(([{ name, listen }, at]) =>
+      take(listen, `listener ${quote(name)}`, ['listeners', at, 'listen']),
+    ),
+    // Two routes at one address are told apart from this: they match the same.
+    ...values(routes).flatMap(([{ enabled, protocol, listen }, at]) => {
+      const other = enabled && protocol === 'tcp' && listen !== undefined && taken.get(joinHostPort(listen))
+      if (!other || listen?.port === 0) return []
+      return [
+        { path: ['routes', at, 'listen'], code: 'bad_request', message: `${other} listens there already` } as const,
+      ]
+    }),
+  ]
+}
+
+/** Who takes what names no known server. */
+function checkListeners(listeners: readonly Entry<Listener>[], routes: readonly Entry<Route>[]): Finding[] {
+  return values(listeners).flatMap(([{ name, protocol, default_route }, at]): Finding[] => {
+    if (default_route === undefined) return []
+    const path = ['listeners', at, 'default_route']
+    if (protocol !== 'tls')
+      return [{ path, code: 'bad_request', message: `${protocol} listeners have no default_route` }]
+    const route = values(routes).find(([one]) => one.name === default_route)?.[0]
+    // Where the store has the routes it may be one of those.
+    if (route === undefined || (route.protocol === 'tls' && route.listener === name)) return []
+    return [{ path, code: 'bad_request', message: `route ${quote(default_route)} is no tls route of this listener` }]
   })
 }
 
@@ -172,12 +204,20 @@ function checkRoutes({ listeners, gateways, pools, routes }: Sections, find: Loo
     else findings.push(...sendsNothing(route, path))
     if (route.listener === undefined || listenerNames === undefined) return findings
     findings.push(...find('listener', route.listener, listenerNames, [...path, 'listener']))
-    if (route.protocol === 'http' && protocols.get(route.listener) === 'tls') {
-      const message = `listener ${quote(route.listener)} passes TLS through and sees no HTTP`
+    const misplaced = isMisplaced(route.protocol, protocols.get(route.listener))
+    if (misplaced !== null) {
+      const message = `listener ${quote(route.listener)} ${misplaced}`
       findings.push({ path: [...path, 'listener'], code: 'bad_request', message })
     }
     return findings
   })
+}
+
+/** Why a route of one protocol cannot be on a listener of another; null: it can, as far as is known. */
+function isMisplaced(route: Route['protocol'], listener: Listener['protocol'] | undefined): string | null {
+  if (route === 'http' && listener === 'tls') return 'passes TLS through and sees no HTTP'
+  if (route === 'tls' && listener === 'http') return 'takes no TLS'
+  return null
 }
 
 type Key = 'listener' | 'listen' | 'gateway_port' | 'match.host' | 'match.sni' | 'match.alpn'
@@ -213,11 +253,50 @@ function checkShape(route: Route, path: Path): Finding[] {
     'match.sni': route.match.sni,
     'match.alpn': route.match.alpn,
   }
-  return Object.entries(SHAPES[route.protocol]).flatMap(([key, needed]): Finding[] => {
+  const findings = Object.entries(SHAPES[route.protocol]).flatMap(([key, needed]): Finding[] => {
     if ((said[key as Key] !== undefined) === needed) return []
     const message = `${route.protocol} routes ${needed ? 'need' : 'have no'} ${key}`
     return [{ path: needed ? path : [...path, ...key.split('.')], code: 'bad_request', message }]
   })
+  return [...findings, ...strangeTo(route, path)]
+}
+
+const OF_HTTP = [
+  'response_timeout',
+  'upstream_host',
+  'upgrade',
+  'tunnel_timeout',
+  'forwarded',
+  'strip_prefix',
+  'add_prefix',
+  'request_fields',
+  'response_fields',
+] as const
+const OF_DATAGRAMS = ['responses', 'per_packet'] as const
+/** A TLS route shares its listener, which knows who is let in, and how many. */
+const OF_ITS_LISTENER = ['accept_proxy', 'trusted_proxies', 'max_sessions', 'max_sessions_per_address'] as const
+
+/** Keys that mean nothing to routes of a protocol. */
+const STRANGE: Readonly<Record<Route['protocol'], readonly (keyof Route)[]>> = {
+  http: ['idle_timeout', 'send_proxy', ...OF_DATAGRAMS, ...OF_ITS_LISTENER],
+  tcp: [...OF_HTTP, ...OF_DATAGRAMS],
+  tls: [...OF_HTTP, ...OF_DATAGRAMS, ...OF_ITS_LISTENER],
+  udp: OF_HTTP,
+}
+const isDeepEqual = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b)
+
+const UNSAID: Route = routeSchema.parse({ name: 'x', target: { pool: 'x' } })
+
+/** What is said to no effect: a default says nothing. */
+function strangeTo(route: Route, path: Path): Finding[] {
+  const strange = STRANGE[route.protocol].filter(key => !isDeepEqual(route[key], UNSAID[key]))
+  const keys: string[][] = strange.map(key => [key])
+  if (route.protocol !== 'http' && route.match.path !== UNSAID.match.path) keys.push(['match', 'path'])
+  return keys.map(key => ({
+    path: [...path, ...key],
+    code: 'bad_request',
+    message: `${route.protocol} routes have no ${key.join('.')}`,
+  }))
 }
 
 /** What a route that answers by itself cannot do, since it sends no request to anybody. */
@@ -257,7 +336,7 @@ function equalRoutes(routes: readonly Entry<Route>[]): Finding[] {
   })
 }
 
-function matchKey({ protocol, match, listen }: Route): string {
+function matchKey({ name, protocol, match, listen }: Route): string {
   switch (protocol) {
     case 'http':
       // `/app` and `/app/` match the same paths.
@@ -266,6 +345,7 @@ function matchKey({ protocol, match, listen }: Route): string {
       return JSON.stringify(['tls', match.sni, [...(match.alpn ?? [])].sort()])
     case 'tcp':
     case 'udp':
-      return JSON.stringify([protocol, listen])
+      // Port 0 is a free port, another one each time.
+      return JSON.stringify([protocol, listen?.port === 0 ? name : listen])
   }
 }

@@ -25,6 +25,10 @@ export interface TrafficNumbers {
   upstreamErrors(): Iterable<Sample>
   connectionsActive(): Iterable<Sample>
   connectionsTotal(): Iterable<Sample>
+  connectionsRefused(): Iterable<Sample>
+  bytes(): Iterable<Sample>
+  /** What runs now, by member: requests, tunnels, connections and sessions. */
+  inFlight(): Iterable<Sample>
 }
 
 export interface MetricsOptions {
@@ -81,6 +85,14 @@ export function createMetrics({ state, traffic, version, commit }: MetricsOption
   read('counter', 'connections_total', 'Client connections taken', ['listener', 'protocol'], () =>
     traffic.connectionsTotal(),
   )
+  read(
+    'counter',
+    'connections_refused_total',
+    'Connections that were not passed on',
+    ['listener', 'protocol', 'reason'],
+    () => traffic.connectionsRefused(),
+  )
+  read('counter', 'l4_bytes_total', 'Bytes passed on', ['listener', 'protocol', 'direction'], () => traffic.bytes())
   read('gauge', 'member_up', '1 when the member is ready', ['pool', 'gateway'], () =>
     pools().flatMap(({ name: pool, members }) =>
       members.map(({ gateway, ready }) => ({ labels: { pool, gateway }, value: Number(ready) })),

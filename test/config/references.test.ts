@@ -3,6 +3,7 @@ import { test } from 'tap'
 import { type Definitions, definitions } from '../../src/config/definitions.ts'
 import { pathText } from '../../src/config/findings.ts'
 import { checkDefinitions } from '../../src/config/references.ts'
+import { config } from '../../src/config/schema.ts'
 
 const make = (input: unknown): Definitions => definitions.parse(input)
 const told = (input: unknown): string[] =>
@@ -165,6 +166,74 @@ test('a gateway that announces its address must beat', t => {
   t.strictSame(told({ gateways: [{ name: 'a', address: 'from_heartbeat', liveness: 'heartbeat' }] }), [])
   t.strictSame(told({ gateways: [{ name: 'a', address: 'from_heartbeat' }] }), [
     'gateways[0].address: bad_request: a gateway that announces its address must beat: liveness: heartbeat',
+  ])
+  t.end()
+})
+
+const tcp = { name: 'r', protocol: 'tcp', listen: '127.0.0.1:3389', gateway_port: 3389, target: to }
+const tls = { name: 'r', protocol: 'tls', listener: 'pass', gateway_port: 443, target: to }
+const udp = { name: 'r', protocol: 'udp', listen: '127.0.0.1:53', gateway_port: 53, target: to }
+
+test('what means nothing to a protocol is refused', t => {
+  const base = { gateways, pools: [a] }
+  const of = (route: object) => told({ ...base, routes: [route] }).map(text => text.replace('routes[0].', ''))
+  for (const route of [tcp, tls, udp]) {
+    t.strictSame(of(route), [], 'all that is needed is there')
+    t.strictSame(of({ ...route, strip_prefix: '/x', match: { path: '/y' }, upgrade: [] }), [
+      `upgrade: bad_request: ${route.protocol} routes have no upgrade`,
+      `strip_prefix: bad_request: ${route.protocol} routes have no strip_prefix`,
+      `match.path: bad_request: ${route.protocol} routes have no match.path`,
+    ])
+  }
+  t.strictSame(
+    of({ ...tcp, responses: 1, send_proxy: 'v1', max_sessions: 5, idle_timeout: '1m', allow: ['10.0.0.0/8'] }),
+    ['responses: bad_request: tcp routes have no responses'],
+  )
+  t.strictSame(of({ ...tls, accept_proxy: true, send_proxy: 'v2', max_sessions: 5 }), [
+    'accept_proxy: bad_request: tls routes have no accept_proxy',
+    'max_sessions: bad_request: tls routes have no max_sessions',
+  ])
+  t.strictSame(of({ ...udp, responses: 1, per_packet: true, accept_proxy: true }), [])
+  t.strictSame(of({ name: 'r', target: to, idle_timeout: '1m', send_proxy: 'v1', per_packet: true }), [
+    'idle_timeout: bad_request: http routes have no idle_timeout',
+    'send_proxy: bad_request: http routes have no send_proxy',
+    'per_packet: bad_request: http routes have no per_packet',
+  ])
+  t.end()
+})
+
+test('one address, one listener: also among TCP routes; port 0 is another one each time', t => {
+  const file = (listeners: unknown[], routes: unknown[]) => {
+    const parsed = config.parse({ version: 1, gateways, pools: [a], listeners, routes })
+    return checkDefinitions(parsed, parsed).map(({ path, message }) => `${pathText(path)}: ${message}`)
+  }
+  const web = { name: 'web', listen: '127.0.0.1:3389' }
+  t.strictSame(file([web], [tcp]), ['routes[0].listen: listener "web" listens there already'])
+  t.strictSame(
+    file(
+      [web],
+      [
+        { ...tcp, enabled: false },
+        { ...udp, name: 's', listen: '127.0.0.1:3389' },
+      ],
+    ),
+    [],
+  )
+  t.strictSame(file([], [{ ...tcp, listen: '127.0.0.1:9900' }]), [
+    'routes[0].listen: the admin API listens there already',
+  ])
+  const anywhere = { ...tcp, listen: '127.0.0.1:0' }
+  t.strictSame(file([], [anywhere, { ...anywhere, name: 's' }]), [])
+  t.strictSame(file([], [tcp, { ...tcp, name: 's' }]), ['routes[1]: matches the same requests as route "r"'])
+  const pass = { name: 'pass', protocol: 'tls', listen: '127.0.0.1:9443' }
+  t.strictSame(file([{ ...pass, default_route: 'r' }], [tls]), [])
+  t.strictSame(file([{ ...pass, default_route: 'elsewhere' }], [tls]), [], 'the store may have it')
+  t.strictSame(file([{ ...pass, default_route: 'r' }], [tcp]), [
+    'listeners[0].default_route: route "r" is no tls route of this listener',
+  ])
+  t.strictSame(file([{ ...web, default_route: 'r' }], [{ ...tls, listener: 'web' }]), [
+    'listeners[0].default_route: http listeners have no default_route',
+    'routes[0].listener: listener "web" takes no TLS',
   ])
   t.end()
 })

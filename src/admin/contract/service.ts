@@ -8,6 +8,12 @@ import { moment } from './shapes.ts'
 
 const listener = z.object({ name: z.string(), protocol: z.string(), address: z.string(), open: z.boolean() })
 
+const busy = z.object({
+  pool: z.string(),
+  gateway: z.string(),
+  connections: z.number().meta({ description: 'Requests, tunnels, connections and sessions under way' }),
+})
+
 export const status = z.object({
   replica: z.string(),
   cluster: z.string(),
@@ -18,6 +24,7 @@ export const status = z.object({
   store: z.object({ available: z.boolean() }),
   definitions: z.object({ mode: z.enum(['file', 'store']), revision: z.number() }),
   listeners: z.array(listener),
+  members: z.array(busy).meta({ description: 'Members on which something runs through this replica' }),
   pools: z.array(poolRow),
   routes: z.array(routeRow),
 })

@@ -39,6 +39,11 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
         store: { available: await answers(store.read()) },
         definitions: { mode: options.definitionsMode, revision: snapshot.world.definitions.revision },
         listeners: [...options.listeners()],
+        members: pools.flatMap(({ name: pool, members }) =>
+          members
+            .map(({ gateway }) => ({ pool, gateway, connections: options.inFlight(pool, gateway) }))
+            .filter(({ connections }) => connections > 0),
+        ),
         pools: byName(pools).map(pool => poolRow(snapshot, pool)),
         routes: byName(routes).map(route => routeRow(snapshot, route)),
       }

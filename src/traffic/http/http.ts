@@ -9,6 +9,7 @@ import { type Refusal, refuse } from '../../errors.ts'
 import type { State } from '../../state.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
 import { inRanges } from '../address.ts'
+import { whyNotListening } from '../listen-errors.ts'
 import { Slots } from '../slots.ts'
 import { tcpWire } from '../wire.ts'
 import { DURATION_BOUNDS } from './counters.ts'
@@ -103,10 +104,9 @@ export function createHttp({ state, clock, random, access = null }: HttpOptions)
         } catch (error) {
           for (const other of opened) other.cut()
           const { host, port } = config.listen
-          const code = (error as NodeJS.ErrnoException).code ?? 'unknown'
           return refuse(
             'listen_failed',
-            `listener ${config.name} cannot listen on ${host}:${port}: ${EXPLAINED[code] ?? code}`,
+            `listener ${config.name} cannot listen on ${host}:${port}: ${whyNotListening(error)}`,
           )
         }
         opened.push(listener)
@@ -139,12 +139,6 @@ export function createHttp({ state, clock, random, access = null }: HttpOptions)
       slots.release()
     },
   }
-}
-
-const EXPLAINED: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the address is in use',
-  EADDRNOTAVAIL: 'this host does not have that address',
-  EACCES: 'this user may not listen on that port',
 }
 
 /** What HTTP traffic has counted, read when somebody asks. */

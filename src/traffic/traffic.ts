@@ -1,0 +1,79 @@
+/** All traffic as one: what the wiring opens, drains, closes and reads numbers from. */
+import type { Clock } from '../clock.ts'
+import type { Listener } from '../config/schema.ts'
+import type { Refusal } from '../errors.ts'
+import type { State } from '../state.ts'
+import type { AccessLog } from '../telemetry/access.ts'
+import type { Sample, TrafficNumbers } from '../telemetry/metrics.ts'
+import { createHttp, type ListenerStatus } from './http/http.ts'
+import { createL4 } from './l4.ts'
+
+export interface Traffic {
+  /** Makes the listeners of the configuration those of `listeners`. Refused when an address cannot be had: then nothing is changed. */
+  apply(listeners: readonly Listener[]): Promise<Refusal | null>
+  /** Those of the configuration, and those of routes. */
+  listeners(): readonly ListenerStatus[]
+  /** The listeners of the configuration that are not open. */
+  closed(): readonly string[]
+  readonly numbers: TrafficNumbers
+  /** Stops accepting and resolves when what runs is done. */
+  drain(): Promise<void>
+  /** Cuts what is left and lets go of everything. */
+  close(): void
+}
+
+export interface TrafficOptions {
+  readonly state: State
+  readonly clock: Clock
+  readonly random: () => number
+  /** Null: requests are not logged. */
+  readonly access: AccessLog | null
+}
+
+export function createTraffic({ state, clock, random, access }: TrafficOptions): Traffic {
+  const http = createHttp({ state, clock, random, access })
+  const l4 = createL4({ state, clock, random })
+  let passing: readonly Listener[] = []
+  const both = (what: 'retries' | 'upstreamErrors' | 'inFlight' | 'connectionsActive' | 'connectionsTotal') =>
+    function* (): Iterable<Sample> {
+      yield* http.numbers[what]()
+      yield* l4.numbers[what]()
+    }
+
+  return {
+    async apply(listeners) {
+      const isPassing = ({ protocol }: Listener) => protocol === 'tls'
+      const next = listeners.filter(isPassing)
+      const refused = await l4.apply(next)
+      if (refused !== null) return refused
+      const also = await http.apply(listeners.filter(one => !isPassing(one)))
+      if (also === null) passing = next
+      else await l4.apply(passing)
+      return also
+    },
+    listeners: () => [...http.listeners(), ...l4.listeners()],
+    closed: () => {
+      // One of a route is tried again and again, and keeps nobody from the others.
+      const fixed = [...http.listeners(), ...l4.listeners().filter(({ protocol }) => protocol === 'tls')]
+      return fixed.filter(({ open }) => !open).map(({ name }) => name)
+    },
+    numbers: {
+      requests: () => http.numbers.requests(),
+      durations: () => http.numbers.durations(),
+      retries: both('retries'),
+      upstreamErrors: both('upstreamErrors'),
+      inFlight: both('inFlight'),
+      connectionsActive: both('connectionsActive'),
+      connectionsTotal: both('connectionsTotal'),
+      connectionsRefused: () => l4.numbers.connectionsRefused(),
+      bytes: () => l4.numbers.bytes(),
+    },
+    async drain() {
+      await Promise.all([http.drain(), l4.drain()])
+    },
+    close() {
+      http.close()
+      l4.close()
+    },
+  }
+}
