@@ -155,13 +155,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       file: () => reload.config,
       ready: () => (stopping ? ['stopping'] : traffic.closed().map(name => `listener ${name} is closed`)),
       reload: reload.now,
-      inFlight: (pool, gateway) => {
-        const isThere = (labels: Readonly<Record<string, string>>) => labels.pool === pool && labels.gateway === gateway
-        return [...traffic.numbers.inFlight()].reduce(
-          (sum, { labels, value }) => (isThere(labels) ? sum + value : sum),
-          0,
-        )
-      },
+      inFlight: traffic.inFlight,
       webhooks,
       metrics: metrics.render,
       log,

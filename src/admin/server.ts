@@ -52,8 +52,8 @@ export interface AdminOptions {
   ready(): readonly string[]
   /** Reads the configuration again; `changed` names what is different now. */
   reload(): Promise<Refusal | { readonly changed: readonly string[] }>
-  /** Requests and tunnels under way in a member of a pool. */
-  inFlight(pool: string, gateway: string): number
+  /** Requests, tunnels and connections under way in a gateway, or one instance of it, as a member of `pool`; null: of any pool, or none. */
+  inFlight(pool: string | null, gateway: string, instance?: string): number
   readonly webhooks: Pick<Webhooks, 'stateOf' | 'test'>
   /** The page for Prometheus. */
   metrics(): Promise<string>
@@ -101,7 +101,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     streams,
     uses,
     authenticate,
-    now: clock.now,
+    clock,
     document: JSON.stringify(openapi(options.version)),
   })
 

@@ -17,10 +17,13 @@ import type {
   PassiveRecord,
   Pool,
   Snapshot,
+  Window,
 } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
+import { windowOf } from '../core/windows.ts'
 import type { why } from './contract/pools.ts'
-import { relative, span } from './contract/span.ts'
+import { relative } from './contract/span.ts'
+import { whyHeld } from './why-held.ts'
 
 export type Why = z.output<typeof why>
 
@@ -30,6 +33,8 @@ interface Case {
   readonly pool: Pool
   readonly address: string
   readonly hold: Hold | null
+  /** The maintenance window that the hold comes from. */
+  readonly window: Window | undefined
   /** -Infinity: none was heard. */
   readonly newest: number
   /** Silence counts from here, ms since 1970. */
@@ -56,13 +61,15 @@ export function explain(
   if (view === undefined || member === undefined) return undefined
   const beats = own(world.sight.beats, gateway)
   const newest = newestBeat(beats)
+  const hold = heldBy(world.holds.value, world.sight.beats, gateway)
   const it: Case = {
     member,
     pool,
     address: gatewayOf(world, gateway)?.address ?? '',
     liveness: gatewayOf(world, gateway)?.liveness,
     checks: checkResults(snapshot, pool.name, gateway),
-    hold: heldBy(world.holds.value, world.sight.beats, gateway),
+    hold,
+    window: hold === null ? undefined : windowOf(world.holds.value, gateway, hold.holder),
     newest,
     heard: Math.max(newest, world.sight.observing_since),
     threshold: world.definitions.value.settings.gateway_down_threshold,
@@ -192,7 +199,7 @@ function earliestTrial(counters: Why['counters']): number | null {
 }
 
 function reason(it: Case): string {
-  const { member, pool, address, hold, newest, threshold, counters, checks, liveness, now } = it
+  const { member, pool, address, hold, window, newest, threshold, counters, checks, liveness, now } = it
   const { gateway, state, cause, since, back_at, ready } = member
   const ago = since === null ? '' : ` ${relative(since, now)}`
   const cooldown = formatDuration(pool.failback_cooldown)
@@ -243,11 +250,8 @@ function reason(it: Case): string {
       return `${gateway} went down${ago}: no heartbeat for ${formatDuration(threshold)}. With its next heartbeat ${then}.`
     }
     case 'held': {
-      const holder = hold?.holder ?? 'its holder'
-      const note = hold?.note === undefined ? '' : ` (${hold.note})`
-      const end = hold?.until === undefined ? `until ${holder} lifts it` : `for ${span(hold.until - now)} more`
-      const after = cause === 'shutdown' && waits ? `, and then comes its cooldown of ${cooldown}` : ''
-      return `${gateway} is held for ${cause}: ${holder} asked for it${ago}${note}. That lasts ${end}${after}.`
+      const then = cause === 'shutdown' && waits ? `, and then comes its cooldown of ${cooldown}` : ''
+      return hold === null ? `${gateway} is held.` : whyHeld(gateway, hold, window, then, now)
     }
     case 'disabled':
       return `${gateway} is switched off in its definition (enabled: false).`

@@ -13,6 +13,7 @@ import { gatewayOf } from './member.ts'
 import type { Announcement, Definitions, Hold, World } from './nouns.ts'
 import { own } from './own.ts'
 import type { AuditDraft, Values } from './store.ts'
+import { openWindows } from './windows.ts'
 
 export interface Proposal {
   readonly documents: Partial<Values>
@@ -24,14 +25,15 @@ export interface Proposal {
 /** Null: there is nothing to change. */
 export type Change = (world: World, now: number) => Proposal | Refusal | null
 
-/** Everything that time alone moves: silence, cooldowns, instances, holds and failovers by hand that run out. */
+/** Everything that time alone moves: silence, cooldowns, instances, windows, holds and failovers by hand that run out. */
 export const evaluation: Change = (world, now) => {
   const { definitions, liveness, holds, sight } = world
   const known = dropStale(definitions.value, { liveness: liveness.value, facts: [] }, sight, now)
   const moved = evaluate(definitions.value, known.liveness, sight, now)
   const lifted = expire({ holds: holds.value, facts: [...known.facts, ...moved.facts] }, now)
-  const left = endFailovers(definitions.value, lifted.holds, now)
-  return proposal(world, { liveness: moved.liveness, holds: left }, lifted.facts)
+  const opened = openWindows(definitions.value, lifted, now)
+  const left = endFailovers(definitions.value, opened.holds, now)
+  return proposal(world, { liveness: moved.liveness, holds: left }, opened.facts)
 }
 
 /**
@@ -113,7 +115,7 @@ function isAnnounced({ instance, holder }: Hold): boolean {
 }
 
 /** Does another instance of the gateway beat, one that is not held? */
-function othersServe({ holds, sight }: World, gateway: string, instance: string): boolean {
+export function othersServe({ holds, sight }: World, gateway: string, instance: string): boolean {
   const held = holdsOf(holds.value, gateway)
   const isHeld = (name: string) => held.some(one => one.instance === name)
   return Object.keys(own(sight.beats, gateway) ?? {}).some(name => name !== instance && !isHeld(name))

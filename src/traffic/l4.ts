@@ -13,7 +13,7 @@ import { countRetry, L4Numbers, type Retries } from './l4-numbers.ts'
 import { compileL4, type L4Route } from './l4-route.ts'
 import { whyNotListening } from './listen-errors.ts'
 import { RouteListeners } from './route-listeners.ts'
-import { Slots } from './slots.ts'
+import { type InFlight, Slots } from './slots.ts'
 import { type TcpContext, TcpListener, type TcpRules } from './tcp/listener.ts'
 import { tcpWire } from './wire.ts'
 
@@ -28,6 +28,7 @@ export interface L4Traffic {
   apply(listeners: readonly Listener[]): Promise<Refusal | null>
   listeners(): readonly ListenerStatus[]
   readonly numbers: L4Numbers
+  readonly inFlight: InFlight
   /** Stops accepting and resolves when the last connection has ended by itself. */
   drain(): Promise<void>
   /** Cuts what is left and lets go of everything. */
@@ -149,6 +150,7 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
       ...[...passing].map(([name, { listener }]) => statusOf(name, 'tls', listener)),
       ...[...tcp.current()].map(([{ name }, listener]) => statusOf(name, 'tcp', listener)),
     ],
+    inFlight: slots.inFlight,
     numbers: new L4Numbers({ tcp: tcpListeners, slots, retries }),
     async drain() {
       unsubscribe()

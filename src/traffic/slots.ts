@@ -47,6 +47,12 @@ export interface Picker {
   readonly budget: RetryBudget
 }
 
+/**
+ * Requests, tunnels and connections under way in a gateway, or in one instance of it where instances have addresses, as a member of `pool`;
+ * null: of any pool, or of none.
+ */
+export type InFlight = (pool: string | null, gateway: string, instance?: string) => number
+
 const NOBODY: Policy<Slot> = { pick: () => undefined }
 
 export class Slots {
@@ -94,6 +100,18 @@ export class Slots {
   /** Every upstream that traffic knows, for the metrics and the status. */
   all(): Iterable<Slot> {
     return this.#slots.values()
+  }
+
+  readonly inFlight: InFlight = (pool, gateway, instance) => {
+    let sum = 0
+    for (const { upstream, load } of this.#slots.values()) {
+      const isMeant =
+        upstream.gateway === gateway &&
+        (pool === null || upstream.pool === pool) &&
+        (instance === undefined || (upstream.instance ?? instance) === instance)
+      if (isMeant) sum += load.inFlight
+    }
+    return sum
   }
 
   /** To be called once a second: fills the budgets and lets go of what `snapshot` no longer knows and nothing uses. */

@@ -7,6 +7,7 @@ import type { AccessLog } from '../telemetry/access.ts'
 import type { Sample, TrafficNumbers } from '../telemetry/metrics.ts'
 import { createHttp, type ListenerStatus } from './http/http.ts'
 import { createL4 } from './l4.ts'
+import type { InFlight } from './slots.ts'
 
 export interface Traffic {
   /** Makes the listeners of the configuration those of `listeners`. Refused when an address cannot be had: then nothing is changed. */
@@ -16,6 +17,7 @@ export interface Traffic {
   /** The listeners of the configuration that are not open. */
   closed(): readonly string[]
   readonly numbers: TrafficNumbers
+  readonly inFlight: InFlight
   /** Stops accepting and resolves when what runs is done. */
   drain(): Promise<void>
   /** Cuts what is left and lets go of everything. */
@@ -68,6 +70,8 @@ export function createTraffic({ state, clock, random, access }: TrafficOptions):
       connectionsRefused: () => l4.numbers.connectionsRefused(),
       bytes: () => l4.numbers.bytes(),
     },
+    inFlight: (pool, gateway, instance) =>
+      http.inFlight(pool, gateway, instance) + l4.inFlight(pool, gateway, instance),
     async drain() {
       await Promise.all([http.drain(), l4.drain()])
     },

@@ -11,6 +11,7 @@ import { refuseInstance } from '../core/instances.ts'
 import { gatewayOf } from '../core/member.ts'
 import type { Announcement, Beats } from '../core/nouns.ts'
 import type { Store } from '../core/store.ts'
+import { nextWindow } from '../core/windows.ts'
 import { isRefusal, type Refusal, refuse } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
@@ -47,7 +48,8 @@ export function watchLiveness({ state, ledger, store, clock }: LivenessOptions):
   const pulse = () => Math.min(PULSE, latenessLimit(threshold()))
   const due = () => {
     const { world } = state.snapshot
-    return Math.min(nextDue(world), nextExpiry(world.holds.value), nextFailoverEnd(world))
+    const { value: holds } = world.holds
+    return Math.min(nextDue(world), nextExpiry(holds), nextWindow(holds), nextFailoverEnd(world))
   }
 
   const arm = (at: number) => {

@@ -9,6 +9,7 @@ import { definitionEndpoints } from './definitions.ts'
 import { eventEndpoints } from './events.ts'
 import { failoverEndpoints } from './failover.ts'
 import { gatewayEndpoints } from './gateways.ts'
+import { holdEndpoints } from './holds.ts'
 import { instanceEndpoints } from './instances.ts'
 import { operationEndpoints } from './operations.ts'
 import { poolEndpoints } from './pools.ts'
@@ -20,6 +21,7 @@ export const endpoints = {
   ...serviceEndpoints,
   ...gatewayEndpoints,
   ...instanceEndpoints,
+  ...holdEndpoints,
   ...poolEndpoints,
   ...failoverEndpoints,
   ...operationEndpoints,

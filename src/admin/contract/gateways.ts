@@ -6,11 +6,12 @@ import { CHANGE, type Endpoint } from './endpoint.ts'
 import { instanceView } from './instances.ts'
 import {
   holdReason,
+  holdView,
+  instanceName,
   listOf,
   memberState,
   memberView,
   mergePatch,
-  moment,
   momentOrNull,
   page,
   printable,
@@ -34,16 +35,7 @@ const gatewayRow = z.object({
 export const gatewayList = listOf(gatewayRow)
 export const gatewayDetail = gatewayRow.extend({
   instances: z.array(instanceView),
-  holds: z.array(
-    z.object({
-      reason: holdReason,
-      holder: z.string(),
-      instance: z.string().optional(),
-      since: moment,
-      until: moment.optional(),
-      note: z.string().optional(),
-    }),
-  ),
+  holds: z.array(holdView),
   pools: z.array(z.object({ pool: z.string(), ...memberView.omit({ gateway: true }).shape })),
   definition: gateway,
 })
@@ -51,10 +43,7 @@ export const gatewayDetail = gatewayRow.extend({
 export const gatewaySaved = gatewayDetail.extend(saved)
 
 export const heartbeat = z.strictObject({
-  instance: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, { error: 'expected 1 to 128 letters, digits and . _ : -' })
-    .meta({ description: 'Which agent of the gateway this is' }),
+  instance: instanceName.meta({ description: 'Which agent of the gateway this is' }),
   state: z
     .enum(['ready', ...holdReason.options])
     .meta({ description: 'Anything but ready: nothing new is to be sent here' }),

@@ -46,6 +46,20 @@ export const health = z.enum(['green', 'yellow', 'red'])
 export const memberState = z.enum(['up', 'returning', 'ejected', 'unknown', 'down', 'held', 'disabled'])
 export const holdReason = z.enum(['drain', 'maintenance', 'shutdown'])
 
+/** Which agent of a gateway it is. */
+export const instanceName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, { error: 'expected 1 to 128 letters, digits and . _ : -' })
+
+export const holdView = z.object({
+  reason: holdReason,
+  holder: z.string().meta({ description: 'A token, an instance that announced it, or `window:NAME`' }),
+  instance: z.string().optional(),
+  since: moment,
+  until: moment.optional(),
+  note: z.string().optional(),
+})
+
 export const memberView = z.object({
   gateway: z.string(),
   priority: z.number().meta({ description: '1 is the first in order' }),

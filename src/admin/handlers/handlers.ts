@@ -3,6 +3,7 @@
  */
 import type { FastifyReply } from 'fastify'
 import type { z } from 'zod'
+import type { Clock } from '../../clock.ts'
 import type { IfMatch } from '../../core/edits.ts'
 import type { Refusal } from '../../errors.ts'
 import type { Asked } from '../../ledger.ts'
@@ -18,6 +19,7 @@ import { definitionHandlers } from './definitions.ts'
 import { eventHandlers } from './events.ts'
 import { failoverHandlers } from './failover.ts'
 import { gatewayHandlers } from './gateways.ts'
+import { holdHandlers } from './holds.ts'
 import { instanceHandlers } from './instances.ts'
 import { operationHandlers } from './operations.ts'
 import { poolHandlers } from './pools.ts'
@@ -68,8 +70,8 @@ export interface HandlerOptions extends AdminOptions {
   readonly authenticate: Authenticate
   /** The OpenAPI document, as text. */
   readonly document: string
-  /** Ms since 1970, of the replica. */
-  readonly now: () => number
+  /** The replica's own. */
+  readonly clock: Clock
 }
 
 export function createHandlers(options: HandlerOptions): Handlers {
@@ -77,6 +79,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
     ...serviceHandlers(options),
     ...gatewayHandlers(options),
     ...instanceHandlers(options),
+    ...holdHandlers(options),
     ...poolHandlers(options),
     ...failoverHandlers(options),
     ...operationHandlers(options),

@@ -34,7 +34,7 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
         cluster,
         version: options.version,
         started_at: options.startedAt,
-        uptime: wholeSeconds(options.now() - options.startedAt),
+        uptime: wholeSeconds(options.clock.now() - options.startedAt),
         now: store.now(),
         store: { available: await answers(store.read()) },
         definitions: { mode: options.definitionsMode, revision: snapshot.world.definitions.revision },

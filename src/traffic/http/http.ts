@@ -10,7 +10,7 @@ import type { State } from '../../state.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
 import { inRanges } from '../address.ts'
 import { whyNotListening } from '../listen-errors.ts'
-import { Slots } from '../slots.ts'
+import { type InFlight, Slots } from '../slots.ts'
 import { tcpWire } from '../wire.ts'
 import { DURATION_BOUNDS } from './counters.ts'
 import { IdleConnections } from './idle.ts'
@@ -27,6 +27,7 @@ export interface HttpTraffic {
   apply(listeners: readonly Listener[]): Promise<Refusal | null>
   listeners(): readonly ListenerStatus[]
   readonly numbers: HttpNumbers
+  readonly inFlight: InFlight
   /** Stops accepting and resolves when the last request is done. */
   drain(): Promise<void>
   /** Cuts what is left and lets go of everything. */
@@ -129,6 +130,7 @@ export function createHttp({ state, clock, random, access = null }: HttpOptions)
         address: `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`,
         open,
       })),
+    inFlight: slots.inFlight,
     numbers: new HttpNumbers(listeners, slots, retries),
     async drain() {
       await Promise.all([...[...listeners.values()].map(listener => listener.drain()), ...leaving.values()])
