@@ -1,7 +1,8 @@
 /** Before anything else of a request is looked at, its token. What does not exist needs one too: strangers learn nothing. */
 import type { FastifyInstance } from 'fastify'
+import { name } from '../config/definitions.ts'
 import type { Definitions } from '../core/nouns.ts'
-import { refuse } from '../errors.ts'
+import { type Refusal, refuse } from '../errors.ts'
 import { type Authenticate, bearer, forbids, idOf, type Principal } from './auth.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointId, endpoints } from './contract/endpoints.ts'
@@ -29,7 +30,8 @@ declare module 'fastify' {
 export function guard(app: FastifyInstance, { authenticate, guesses, uses, definitions }: GuardOptions): void {
   app.decorateRequest('principal', null)
   app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    // Under its id a request is found in the log and in the audit chain.
+    reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'x-request-id': request.id })
     const { endpoint } = request.routeOptions.config
     const row: Endpoint | undefined = endpoint === undefined ? undefined : endpoints[endpoint]
     if (row?.role === 'anyone') return
@@ -45,9 +47,17 @@ export function guard(app: FastifyInstance, { authenticate, guesses, uses, defin
     }
     uses.note(principal)
     request.principal = principal
-    const refusal = row ? forbids(principal, row, request.params as Record<string, string>, definitions()) : null
+    if (row === undefined) return
+    const params = request.params as Record<string, string>
+    const refusal = forbids(principal, row, params, definitions()) ?? unnamed(params)
     if (refusal !== null) return sendProblem(reply, refusal)
   })
+}
+
+/** What cannot be a name is not there, and is not repeated: it may be a token that got into the wrong place. */
+function unnamed(params: Readonly<Record<string, string>>): Refusal | null {
+  const strange = ['name', 'gateway'].some(key => params[key] !== undefined && !name.safeParse(params[key]).success)
+  return strange ? refuse('not_found', 'there is nothing by that name') : null
 }
 
 /** Only the bootstrap administrator's token was chosen by a person, so that guessing could be worth the while. */
