@@ -55,6 +55,8 @@ export function exceeds(scope: Scope, { definitions, holds, access }: World, nex
     ...(next.definitions ? differences(before, next.definitions).filter(outside(scope, before, next.definitions)) : []),
     ...(next.holds ? heldDifferently(holds.value, next.holds).filter(outside(scope, before, before)) : []),
     ...(next.access ? tokensOutside(scope, before, access.value.tokens, next.access.tokens) : []),
+    // What happens anywhere is told to them.
+    ...(next.access && next.access.webhooks !== access.value.webhooks ? ['webhooks'] : []),
   ]
   const [first] = others
   if (first === undefined) return null

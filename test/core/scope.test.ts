@@ -187,12 +187,15 @@ test('holds, failovers and tokens are kept to the scope too', t => {
   t.match(exceeds(['a'], world, { holds: failed('b') }), { detail: ' pool:b ' })
 
   const token: Token = { name: 'x', id: 'x', hash: '', role: 'admin', created_at: 0 }
-  t.match(exceeds(['a'], world, { access: { webhooks: [], tokens: [token] } }), { detail: ' token:x ' })
-  t.equal(exceeds(['a'], world, { access: { webhooks: [], tokens: [{ ...token, pools: ['a'] }] } }), null)
-  const there: World = { ...world, access: { revision: 1, value: { webhooks: [], tokens: [token] } } }
-  t.match(exceeds(['a'], there, { access: { webhooks: [], tokens: [] } }), { detail: ' token:x ' })
+  t.match(exceeds(['a'], world, { access: { ...world.access.value, tokens: [token] } }), { detail: ' token:x ' })
+  t.equal(exceeds(['a'], world, { access: { ...world.access.value, tokens: [{ ...token, pools: ['a'] }] } }), null)
+  t.match(exceeds(['a'], world, { access: { tokens: [], webhooks: [] } }), { detail: ' webhooks ' })
+  const there: World = { ...world, access: { revision: 1, value: { ...world.access.value, tokens: [token] } } }
+  t.match(exceeds(['a'], there, { access: { ...world.access.value, tokens: [] } }), { detail: ' token:x ' })
   t.equal(
-    exceeds(['a'], there, { access: { webhooks: [], tokens: [token, { ...token, name: 'y', pools: ['a'] }] } }),
+    exceeds(['a'], there, {
+      access: { ...world.access.value, tokens: [token, { ...token, name: 'y', pools: ['a'] }] },
+    }),
     null,
   )
   t.end()
