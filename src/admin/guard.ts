@@ -6,6 +6,7 @@ import { type Refusal, refuse } from '../errors.ts'
 import { type Authenticate, bearer, forbids, idOf, type Principal } from './auth.ts'
 import type { Endpoint } from './contract/endpoint.ts'
 import { type EndpointId, endpoints } from './contract/endpoints.ts'
+import { heartbeat } from './contract/gateways.ts'
 import type { Guesses } from './guesses.ts'
 import { sendProblem } from './problem.ts'
 import type { TokenUses } from './uses.ts'
@@ -54,9 +55,19 @@ export function guard(app: FastifyInstance, { authenticate, guesses, uses, defin
   })
 }
 
+const isName = (text: string): boolean => name.safeParse(text).success
+
+/** What the parts of a path look like. */
+const FORMS: Readonly<Record<string, (text: string) => boolean>> = {
+  name: isName,
+  gateway: isName,
+  instance: text => heartbeat.shape.instance.safeParse(text).success,
+  revision: text => /^\d{1,15}$/.test(text),
+}
+
 /** What cannot be a name is not there, and is not repeated: it may be a token that got into the wrong place. */
 function unnamed(params: Readonly<Record<string, string>>): Refusal | null {
-  const strange = ['name', 'gateway'].some(key => params[key] !== undefined && !name.safeParse(params[key]).success)
+  const strange = Object.entries(params).some(([key, text]) => FORMS[key]?.(text) === false)
   return strange ? refuse('not_found', 'there is nothing by that name') : null
 }
 
