@@ -15,13 +15,15 @@ export interface Program {
   fact(kind: FactKind, subject?: string, ms?: number): Promise<Readonly<Record<string, unknown>>>
   /** Replaces the configuration file at once, as editors do. */
   configure(yaml: string): void
-  signal(signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM'): void
+  signal(signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void
   readonly ended: Promise<Ended>
 }
 
-/** Runs `gatepool run` with `yaml` and resolves when it listens. Its store is in a folder that goes with the test. */
-export async function runProgram(t: Test, yaml: string): Promise<Program> {
-  const home = folder(t)
+/**
+ * Runs `gatepool run` with `yaml` and resolves when it listens; rejects, with what it wrote, when it ends instead. Its store is in `home`, a
+ * folder that goes with the test.
+ */
+export async function runProgram(t: Test, yaml: string, home = folder(t)): Promise<Program> {
   const file = join(home, 'gatepool.yaml')
   const configure = (text: string) => {
     writeFileSync(`${file}.new`, text)
