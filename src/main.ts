@@ -3,7 +3,6 @@
  */
 import { cli } from './cli/cli.ts'
 import { processIo } from './cli/io.ts'
-import { formatProblems, loadConfig } from './config/load.ts'
 import type { Gatepool } from './gatepool.ts'
 
 /** Ms: a terminal's Ctrl-C reaches us by itself and again through npm and the launcher. */
@@ -11,12 +10,13 @@ const SAME_SIGNAL = 300
 
 /** Runs until a signal. The first one stops in order, a second one at once. Answers the exit status. */
 async function run({ config: path }: { readonly config: string }): Promise<number> {
+  // Only here, as the proxy below: a health check or a table of pools must not wait for either to load.
+  const { formatProblems, loadConfig } = await import('./config/load.ts')
   const loaded = loadConfig(path, process.env)
   if (loaded.kind === 'problems') {
     process.stderr.write(formatProblems(loaded.problems))
     return 1
   }
-  // Only here: a health check or a table of pools must not wait for the whole proxy to load.
   const { StartError, startGatepool } = await import('./gatepool.ts')
   let gatepool: Gatepool
   try {

@@ -44,11 +44,9 @@ export function instanceArgument(text: string): string {
 /** Ms of `90s`, `5m` or `2h`. Loads the schema's own reading of it when it is needed, which `gatepool --help` should not wait for. */
 export async function duration(text: string): Promise<number> {
   const { parseDuration } = await import('../config/units.ts')
-  try {
-    return parseDuration(text)
-  } catch {
-    throw new InvalidArgumentError(`${text}: expected a time such as 90s, 5m or 2h`)
-  }
+  const ms = parseDuration(text)
+  if (Number.isNaN(ms)) throw new InvalidArgumentError(`${text}: expected a time such as 90s, 5m or 2h`)
+  return ms
 }
 
 /** `2h` from now, in ms since 1970, or a moment as ISO 8601 writes it. */

@@ -1,7 +1,9 @@
 import type { ItemOf } from './client.ts'
 import { addGatewayChange } from './gateway-change.ts'
+import { addGatewayHold } from './gateway-hold.ts'
 import { addGatewayInstances } from './gateway-instances.ts'
 import { addGatewayShow, addressOf } from './gateway-show.ts'
+import { addGatewayWindow } from './gateway-window.ts'
 import { state, table, when } from './print.ts'
 import { type AddCommand, command, type Json, type Session, show } from './session.ts'
 
@@ -25,6 +27,8 @@ export const addGateway: AddCommand = (parent, session) => {
     )
   addGatewayShow(gateway, session)
   addGatewayChange(gateway, session)
+  addGatewayHold(gateway, session)
+  addGatewayWindow(gateway, session)
   addGatewayInstances(gateway, session)
 }
 
