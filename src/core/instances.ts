@@ -79,10 +79,11 @@ export function movesTraffic(before: Announcement | undefined, next: Announcemen
 /** No when the gateway has as many instances as it may have, and this is not one of them. */
 export function refuseInstance(world: World, gateway: Gateway, instance: string): Refusal | null {
   const known = instancesOf(world.liveness.value, gateway.name)
+  const names = Object.keys(known).sort()
   const most = Math.min(gateway.max_instances ?? MOST_INSTANCES, MOST_INSTANCES)
-  if (Object.hasOwn(known, instance) || Object.keys(known).length < most) return null
-  const detail = `${gateway.name} has ${Object.keys(known).length} instances and may have ${most}`
-  return { kind: 'refusal', code: 'max_instances_reached', detail, extra: { instances: Object.keys(known) } }
+  if (Object.hasOwn(known, instance) || names.length < most) return null
+  const detail = `${gateway.name} has ${names.length} instances and may have ${most}`
+  return { kind: 'refusal', code: 'max_instances_reached', detail, extra: { instances: names } }
 }
 
 /** A beat of `instance` came: it is known from now on. */
