@@ -24,10 +24,6 @@ const but =
     !values.includes(value)
 const none = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 const off = only(0, '0', '0s', '0ms')
-const inside =
-  (defaults: Readonly<Record<string, unknown>>) =>
-  (value: unknown): boolean =>
-    typeof value === 'object' && value !== null && Object.entries(value).every(([key, said]) => defaults[key] === said)
 
 const rows: readonly Row[] = [
   { at: 'store.kind', runs: but('redis'), what: 'a store in Redis' },
@@ -52,11 +48,6 @@ const rows: readonly Row[] = [
   { at: 'pools.*.hold_out', runs: only(false), what: 'holding a returning member out of load balancing' },
   { at: 'pools.*.slow_start', default: '10s', what: 'slow start' },
   { at: 'pools.*.max_connections', runs: off, what: 'a limit of connections' },
-  {
-    at: 'pools.*.sessions',
-    runs: inside({ on_down: 'keep', on_drain: 'finish', on_failback: 'keep' }),
-    what: 'closing long connections',
-  },
   { at: 'routes.*.protocol', runs: but('udp'), what: 'routes for UDP' },
   { at: 'routes.*.responses', what: 'UDP sessions' },
   { at: 'routes.*.per_packet', runs: only(false), what: 'UDP sessions' },

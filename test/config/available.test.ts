@@ -146,7 +146,6 @@ test('each of them is named, wherever it stands', t => {
     [{ pools: [{ hold_out: true }] }, 'pools[0].hold_out'],
     [{ pools: [{ slow_start: '10s' }] }, 'pools[0].slow_start'],
     [{ pools: [{ max_connections: 5 }] }, 'pools[0].max_connections'],
-    [{ pools: [{ sessions: { on_down: 'close' } }] }, 'pools[0].sessions'],
     [{ routes: [{ responses: 1 }] }, 'routes[0].responses'],
   ]
   for (const [input, path] of refused) {

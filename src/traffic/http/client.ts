@@ -113,6 +113,17 @@ export class ClientConnection {
     this.#leave()
   }
 
+  /** Closes it now since everything is closed. */
+  cut(): void {
+    if (this.#phase === 'exchange') this.#exchange.takeLeave()
+    this.close()
+  }
+
+  /** Ends our side once what was written has left, and takes no notice of what the client still sends. */
+  endGently(): void {
+    this.#closeGently(true)
+  }
+
   /** Closes it with a reset: its answer is not whole. */
   reset(): void {
     reset(this.socket)

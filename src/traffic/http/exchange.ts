@@ -4,6 +4,7 @@
  * per client connection, used again for every request on it.
  */
 import type { AttemptEnd } from '../../core/after.ts'
+import type { Snapshot } from '../../core/nouns.ts'
 import { hashText } from '../../core/policies/ip-hash.ts'
 import { matchRoute, type RouteEntry } from '../../core/routes.ts'
 import { type ErrorCode, type Refusal, refuse } from '../../errors.ts'
@@ -41,6 +42,8 @@ export class Exchange implements Served {
   #entry: RouteEntry<RouteRules | null> | null = null
   #requestId = ''
   #tunnel: Tunnel | null = null
+  /** When an upgrade was asked for: what may change until it comes is not missed. */
+  #asked: Snapshot | null = null
   /** The connection to the client may serve another request. */
   #persistent = false
 
@@ -91,6 +94,7 @@ export class Exchange implements Served {
       return
     }
     if (head.upgrade !== '' && !route.upgrade.includes(protocolName(head.upgrade))) head.upgrade = ''
+    if (head.upgrade !== '') this.#asked = listener.context.state.snapshot
     const text = upstreamRequestHead(head, this.#requestId, route.upstream_host ?? '', rules)
     this.#sending.prepare(text, route, rules?.request ?? null)
     const attempt = this.#attempt
@@ -111,9 +115,8 @@ export class Exchange implements Served {
   }
 
   onClientEnd(): void {
-    if (this.#tunnel !== null) {
-      if (this.#tunnel.clientEnded()) this.#tunnelOver()
-    } else if (!this.#sending.whole && !this.#attempt.answered) this.#client.close()
+    if (this.#tunnel !== null) this.#tunnel.clientEnded()
+    else if (!this.#sending.whole && !this.#attempt.answered) this.#client.close()
     // Whoever ends its side while it waits, or once it has seen what the answer is, still wants that.
   }
 
@@ -121,7 +124,6 @@ export class Exchange implements Served {
   onClientLeft(): void {
     if (this.#tunnel !== null) {
       this.#tunnel.clientLeft()
-      this.#tunnelOver()
       return
     }
     this.#sending.drop()
@@ -161,7 +163,6 @@ export class Exchange implements Served {
   onFailed(end: AttemptEnd): void {
     if (this.#tunnel !== null) {
       this.#tunnel.upstreamLeft()
-      this.#tunnelOver()
       return
     }
     this.#sending.drop()
@@ -192,7 +193,7 @@ export class Exchange implements Served {
   /** The deadline of whatever is waited for is over. */
   expire(): void {
     if (this.#tunnel !== null) {
-      this.#client.close()
+      this.#tunnel.expire()
       return
     }
     if (this.#attempt.answered) {
@@ -264,19 +265,30 @@ export class Exchange implements Served {
 
   #switch(head: ResponseHead): boolean {
     const { upstream } = this.#sending
+    const entry = this.#entry
+    const asked = this.#asked
+    const protocol = protocolName(head.upgrade)
     // Only to what this client asked for, and only now: bytes behind its head have waited for this.
-    if (
-      upstream === null ||
-      this.#head.upgrade === '' ||
-      protocolName(head.upgrade) !== protocolName(this.#head.upgrade)
-    ) {
+    if (upstream === null || entry === null || asked === null || protocol !== protocolName(this.#head.upgrade)) {
       upstream?.fail('malformed')
       return false
     }
+    this.#asked = null
     this.#attempt.respond(101)
     this.#sending.forget()
-    this.#tunnel = new Tunnel(this.#client, upstream, this.#entry?.route.tunnel_timeout ?? 0)
-    this.#tunnel.open(downstreamResponseHead(head, 'none', 'upgrade', this.#entry?.rules?.response))
+    const { sessions } = this.#listener.context
+    const tunnel = new Tunnel(this.#client, upstream, {
+      target: entry.target,
+      timeout: entry.route.tunnel_timeout,
+      isWebSocket: protocol === 'websocket',
+      onOver: () => {
+        sessions.delete(tunnel)
+        this.#tunnelOver()
+      },
+    })
+    this.#tunnel = tunnel
+    tunnel.open(downstreamResponseHead(head, 'none', 'upgrade', entry.rules?.response))
+    sessions.add(tunnel, asked)
     return true
   }
 
@@ -285,7 +297,7 @@ export class Exchange implements Served {
   }
 
   onTunnelEnd(): void {
-    if (this.#tunnel?.upstreamEnded()) this.#tunnelOver()
+    this.#tunnel?.upstreamEnded()
   }
 
   #tunnelOver(): void {
@@ -293,6 +305,11 @@ export class Exchange implements Served {
     this.#sending.upstream = null
     this.#attempt.finish()
     this.#tally.end(101, this.#requestId)
+  }
+
+  /** Everything is cut: a last word where there is one. */
+  takeLeave(): void {
+    this.#tunnel?.sayClose()
   }
 
   // --- Our own answers, and the end.
@@ -340,6 +357,7 @@ export class Exchange implements Served {
   /** Forgets the request. */
   #reset(): void {
     this.#entry = null
+    this.#asked = null
     this.#requestId = ''
     this.toHead = false
     this.#sending.forget()

@@ -10,6 +10,7 @@ import type { State } from '../../state.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
 import { inRanges } from '../address.ts'
 import { whyNotListening } from '../listen-errors.ts'
+import { Sessions } from '../sessions.ts'
 import { type InFlight, Slots } from '../slots.ts'
 import { tcpWire } from '../wire.ts'
 import { DURATION_BOUNDS } from './counters.ts'
@@ -60,12 +61,14 @@ export function createHttp({ state, clock, random, access = null }: HttpOptions)
   const leaving = new Map<HttpListener, Promise<void>>()
   const retries = new Map<string, Map<string, number>>()
   const slots = new Slots(random, () => new IdleConnections())
+  const sessions = new Sessions(state)
   let coarse = performance.now() + SWEEP
   let seconds = 0
 
   const context: HttpContext = {
     state,
     slots,
+    sessions,
     now: () => clock.now(),
     onRetry: (pool, reason) => count(retries, pool ?? '', reason),
     wire: tcpWire,
@@ -137,6 +140,7 @@ export function createHttp({ state, clock, random, access = null }: HttpOptions)
     },
     close() {
       sweep[Symbol.dispose]()
+      sessions[Symbol.dispose]()
       for (const listener of [...listeners.values(), ...leaving.keys()]) listener.cut()
       slots.release()
     },

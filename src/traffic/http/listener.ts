@@ -7,6 +7,7 @@ import { buildRoutes, type RouteTable } from '../../core/routes.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
 import { type IsTrusted, isLoopback, plainAddress } from '../address.ts'
 import type { AttemptContext } from '../attempt.ts'
+import type { Sessions } from '../sessions.ts'
 import type { Wire } from '../wire.ts'
 import { ClientConnection } from './client.ts'
 import { ListenerCounts } from './counters.ts'
@@ -21,6 +22,7 @@ const PARKED = 16 * 1024
 const MOST_SPARE = 256
 
 export interface HttpContext extends AttemptContext {
+  readonly sessions: Sessions
   readonly wire: Wire
   /** Ms of a clock that moves with the sweep: cheap to read, and never early for a deadline set from it. */
   readonly coarseNow: () => number
@@ -141,7 +143,7 @@ export class HttpListener {
   /** Cuts whatever is left. */
   cut(): void {
     this.#server.close()
-    for (const connection of this.#connections) connection.close()
+    for (const connection of this.#connections) connection.cut()
   }
 
   /** A connection is gone. */

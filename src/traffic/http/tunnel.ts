@@ -1,24 +1,50 @@
 /**
- * An upgraded connection: from the upstream's 101 on bytes go both ways, until both sides have ended or one is gone. What ends one side
- * ends the other in the same way.
+ * An upgraded connection: from the upstream's 101 on bytes go both ways, until both sides have ended, one is gone, or its pool wants it
+ * closed. What ends one side ends the other in the same way; a WebSocket that we close is told so between two frames (RFC 6455 5.5.1).
  */
+import type { Upstream } from '../../core/nouns.ts'
 import type { Poured } from '../pour.ts'
 import { Relay } from '../relay.ts'
+import type { Session } from '../sessions.ts'
 import type { ClientConnection } from './client.ts'
 import type { UpstreamConnection } from './upstream.ts'
+import { closeFrame, SERVICE_RESTART, WebSocketFrames } from './websocket-frames.ts'
 
-export class Tunnel {
+/** Ms that a WebSocket is given to come to the end of the frame that the upstream is sending. */
+const FRAME_ENDS = 1_000
+
+export interface TunnelOptions {
+  readonly target: string
+  /** Ms that it may be idle; 0: for ever. */
+  readonly timeout: number
+  readonly isWebSocket: boolean
+  /** Called once, when it is over. */
+  readonly onOver: () => void
+}
+
+export class Tunnel implements Session {
+  readonly target: string
+  readonly upstream: Upstream
+
   readonly #client: ClientConnection
-  readonly #upstream: UpstreamConnection
-  readonly #timeout: number
+  readonly #connection: UpstreamConnection
   readonly #relay: Relay
+  readonly #timeout: number
+  readonly #onOver: () => void
+  /** What the upstream sends; null when it is no WebSocket. */
+  readonly #frames: WebSocketFrames | null
+  /** Waits for the end of a frame to close it there. */
+  #ending = false
 
-  /** `timeout`: ms that it may be idle; 0: for ever. */
-  constructor(client: ClientConnection, upstream: UpstreamConnection, timeout: number) {
+  constructor(client: ClientConnection, connection: UpstreamConnection, options: TunnelOptions) {
+    this.target = options.target
+    this.upstream = connection.slot.upstream
     this.#client = client
-    this.#upstream = upstream
-    this.#timeout = timeout
-    this.#relay = new Relay(client.socket, upstream.socket)
+    this.#connection = connection
+    this.#relay = new Relay(client.socket, connection.socket)
+    this.#timeout = options.timeout
+    this.#onOver = options.onOver
+    this.#frames = options.isWebSocket ? new WebSocketFrames() : null
   }
 
   /** Opens it with the head of the 101. What the client sent behind its request has waited for this. */
@@ -35,46 +61,83 @@ export class Tunnel {
   }
 
   fromClient(chunk: Buffer): void {
-    this.#client.arm(this.#timeout)
+    this.#isUsed()
     this.#relay.fromClient(chunk)
   }
 
   fromUpstream(bytes: Buffer, from: number, to: number): Poured {
-    this.#client.arm(this.#timeout)
-    return this.#relay.fromUpstream(bytes, from, to)
+    this.#isUsed()
+    const frames = this.#frames
+    const end = frames === null ? to : frames.follow(bytes, from, to, this.#ending)
+    const poured = this.#relay.fromUpstream(bytes, from, end)
+    if (this.#ending && frames?.isBetween) this.#close()
+    return poured
   }
 
   upstreamDrained(): void {
     this.#relay.upstreamDrained()
   }
 
-  /** True: both have ended, and the tunnel is over. */
-  clientEnded(): boolean {
+  clientEnded(): void {
     this.#relay.clientEnded()
-    return this.#closeIfOver()
+    this.#closeIfOver()
   }
 
-  /** True: both have ended, and the tunnel is over. */
-  upstreamEnded(): boolean {
+  upstreamEnded(): void {
     this.#relay.upstreamEnded()
-    return this.#closeIfOver()
+    this.#closeIfOver()
   }
 
-  /** The client is gone, and the tunnel is over. */
+  /** The client is gone. */
   clientLeft(): void {
-    this.#upstream.reset()
+    this.#connection.reset()
+    this.#onOver()
   }
 
-  /** The upstream is gone, and the tunnel is over. One that had said all it had to say before is not taken for broken. */
+  /** The upstream is gone. One that had said all it had to say before is not taken for broken. */
   upstreamLeft(): void {
     if (this.#client.socket.writableEnded) this.#client.closeAfterWrites()
     else this.#client.reset()
+    this.#onOver()
   }
 
-  #closeIfOver(): boolean {
-    if (!this.#relay.over) return false
-    this.#upstream.close()
+  /** Closes it: its pool wants that, or it has been idle for too long. */
+  end(): void {
+    if (this.#frames === null || this.#frames.isBetween) this.#close()
+    else if (!this.#ending) {
+      this.#ending = true
+      this.#client.arm(FRAME_ENDS)
+    }
+  }
+
+  /** The deadline is over. */
+  expire(): void {
+    if (this.#ending) this.#close()
+    else this.end()
+  }
+
+  /** Tells a WebSocket that it is closed, if that can be said where its frames are now. */
+  sayClose(): void {
+    const { socket } = this.#client
+    const frames = this.#frames
+    if (frames?.isBetween && !frames.closing && socket.writable) socket.write(closeFrame(SERVICE_RESTART))
+  }
+
+  #isUsed(): void {
+    if (!this.#ending) this.#client.arm(this.#timeout)
+  }
+
+  #close(): void {
+    this.sayClose()
+    this.#connection.close()
+    this.#client.endGently()
+    this.#onOver()
+  }
+
+  #closeIfOver(): void {
+    if (!this.#relay.over) return
+    this.#connection.close()
     this.#client.closeAfterWrites()
-    return true
+    this.#onOver()
   }
 }
