@@ -13,6 +13,7 @@ import { countRetry, L4Numbers, type Retries } from './l4-numbers.ts'
 import { compileL4, type L4Route } from './l4-route.ts'
 import { whyNotListening } from './listen-errors.ts'
 import { RouteListeners } from './route-listeners.ts'
+import { Sessions } from './sessions.ts'
 import { type InFlight, Slots } from './slots.ts'
 import { type TcpContext, TcpListener, type TcpRules } from './tcp/listener.ts'
 import { tcpWire } from './wire.ts'
@@ -57,6 +58,7 @@ interface Passthrough {
 export function createL4({ state, clock, random }: L4Options): L4Traffic {
   const retries: Retries = new Map()
   const slots = new Slots(random, () => NOTHING_HELD)
+  const sessions = new Sessions(state)
   const passing = new Map<string, Passthrough>()
   const leaving = new Map<TcpListener, Promise<void>>()
   let coarse = performance.now() + SWEEP
@@ -70,6 +72,7 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
     now: () => clock.now(),
     onRetry: (pool, reason) => countRetry(retries, pool ?? '', reason),
     wire: tcpWire,
+    sessions,
     coarseNow: () => coarse,
   }
 
@@ -161,6 +164,7 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
     close() {
       unsubscribe()
       sweep[Symbol.dispose]()
+      sessions[Symbol.dispose]()
       for (const listener of tcpListeners()) listener.cut()
       tcp.cut()
       slots.release()

@@ -7,6 +7,7 @@ import { type IsTrusted, isLoopback, plainAddress } from '../address.ts'
 import type { AttemptContext } from '../attempt.ts'
 import type { L4Route } from '../l4-route.ts'
 import { PerAddress } from '../per-address.ts'
+import type { Sessions } from '../sessions.ts'
 import type { Wire } from '../wire.ts'
 import { TcpSession } from './session.ts'
 
@@ -17,6 +18,7 @@ const PARKED = 16 * 1024
 
 export interface TcpContext extends AttemptContext {
   readonly wire: Wire
+  readonly sessions: Sessions
   /** Ms of a clock that moves with the sweep: cheap to read, and never early for a deadline set from it. */
   readonly coarseNow: () => number
 }

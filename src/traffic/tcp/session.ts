@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import type { AttemptEnd } from '../../core/after.ts'
+import type { Snapshot } from '../../core/nouns.ts'
 import { hashText } from '../../core/policies/ip-hash.ts'
 import { plainAddress } from '../address.ts'
 import { Attempt } from '../attempt.ts'
@@ -13,6 +14,7 @@ import type { Endpoint } from '../proxy-protocol/read.ts'
 import { proxyHeader } from '../proxy-protocol/write.ts'
 import { ReadBuffer } from '../read-buffer.ts'
 import { reset } from '../reset.ts'
+import type { Session } from '../sessions.ts'
 import { alerts } from '../tls/alert.ts'
 import { freeWritten } from './free-written.ts'
 import type { TcpListener } from './listener.ts'
@@ -53,6 +55,9 @@ export class TcpSession {
   #destination: Endpoint | null = null
   #route: L4Route | null = null
   #upstream: Socket | null = null
+  /** Who served when it was asked for; and what its pool may close, once it is open. */
+  #asked: Snapshot | null = null
+  #session: Session | null = null
   /** What the client sent before an upstream was there. */
   #waiting: Buffer | null = null
   #opening: Opening | null = null
@@ -188,6 +193,7 @@ export class TcpSession {
     this.deadline = Number.POSITIVE_INFINITY
     this.#route = route
     const { context } = this.#listener
+    this.#asked = context.state.snapshot
     if (this.#attempt.begin(route, hashText(this.address), context.now()) === null) this.#outage()
     else this.#dial()
   }
@@ -247,6 +253,16 @@ export class TcpSession {
     upstream.uncork()
     if (this.#clientEnded) upstream.end()
     else if (!upstream.writableNeedDrain) this.#client.resume()
+    this.#join(route)
+  }
+
+  /** From now on its pool may want it closed. */
+  #join({ target }: L4Route): void {
+    const { upstream } = this
+    if (upstream === null || this.#asked === null) return
+    this.#session = { target, upstream, end: () => this.close() }
+    this.#listener.context.sessions.add(this.#session, this.#asked)
+    this.#asked = null
   }
 
   #header(version: 'v1' | 'v2'): Buffer {
@@ -373,6 +389,7 @@ export class TcpSession {
     this.#waiting = null
     this.#stopTimer()
     this.#buffer.release()
+    if (this.#session !== null) this.#listener.context.sessions.delete(this.#session)
     // One that was never connected says nothing about its upstream.
     if (this.#attempt.answered) this.#attempt.finish()
     else this.#attempt.fail('client_left')
