@@ -61,6 +61,7 @@ const isName = (text: string): boolean => name.safeParse(text).success
 const FORMS: Readonly<Record<string, (text: string) => boolean>> = {
   name: isName,
   gateway: isName,
+  window: isName,
   instance: text => heartbeat.shape.instance.safeParse(text).success,
   revision: text => /^\d{1,15}$/.test(text),
 }

@@ -87,7 +87,7 @@ export function forgetInstance(gateway: string, instance: string): Change {
     const before = { liveness: world.liveness.value, facts: [] }
     const moved = leave(before, gateway, instance, 'forgotten', now)
     if (moved === before)
-      return { kind: 'refusal', code: 'not_found', detail: `${gateway} has no instance ${JSON.stringify(instance)}` }
+      return { kind: 'refusal', code: 'not_found', detail: `${gateway} has no instance of that name` }
     const audit = {
       subject: `gateway:${gateway}`,
       before: { instance, since: own(instancesOf(before.liveness, gateway), instance) },

@@ -28,7 +28,7 @@ export function drain(gateway: string, { reason, instance, note, until }: Drain,
     const unknown = missing(world, gateway)
     if (unknown !== null) return unknown
     if (instance !== undefined && !Object.hasOwn(instancesOf(world.liveness.value, gateway), instance))
-      return { kind: 'refusal', code: 'unknown_reference', detail: `${gateway} has no instance ${instance}` }
+      return { kind: 'refusal', code: 'unknown_reference', detail: `${gateway} has no instance of that name` }
     if (until !== undefined && until <= now)
       return { kind: 'refusal', code: 'bad_request', detail: 'until: this moment has passed' }
     const held = holdsOf(world.holds.value, gateway)

@@ -12,9 +12,20 @@ type Step = readonly [method: string, path: string, body?: unknown]
 const WEBHOOK = { name: 'chat', url: 'https://hooks.example.com/gatepool' }
 /** What has to be there before, and what the path names where that is not the usual sample. */
 const PREPARED: Readonly<
-  Record<string, { readonly before?: readonly Step[]; readonly path?: string; readonly body?: unknown }>
+  Record<
+    string,
+    { readonly before?: readonly Step[]; readonly path?: string; readonly query?: string; readonly body?: unknown }
+  >
 > = {
   fail_back: { before: [['POST', '/api/v1/gateway-pools/main/failover', { to: 'nas' }]] },
+  resume: {
+    before: [['POST', '/api/v1/gateways/home/drain', {}]],
+    path: '/api/v1/gateways/home/drain?all=true',
+  },
+  delete_window: {
+    before: [['POST', '/api/v1/gateways/home/windows', endpoints.create_window.example]],
+    path: `/api/v1/gateways/home/windows/${endpoints.create_window.example.name}`,
+  },
   forget_instance: { path: '/api/v1/gateways/home/instances/home-1' },
   delete_token: { before: [['POST', '/api/v1/tokens', { name: 'old', role: 'viewer' }]], path: '/api/v1/tokens/old' },
   delete_webhook: { before: [['POST', '/api/v1/webhooks', WEBHOOK]], path: '/api/v1/webhooks/chat' },
@@ -80,7 +91,7 @@ for (const row of mutations) {
     const before = await recordsOf(it)
     const { world } = it.state.snapshot
 
-    const step: Step = [method, pathOf(row), body === undefined ? undefined : (PREPARED[id]?.body ?? example)]
+    const step: Step = [method, pathOf(row), body === undefined ? undefined : example]
     const refused = await send(
       it,
       [method, pathOf(row), body === undefined ? undefined : { no: 'such field' }],

@@ -32,12 +32,13 @@ test('no secret gets into a log line, an error, an event or an audit record, whe
     const put = path.replace(/:\w+/g, secret)
     const bodies = [
       { token: secret },
-      { ...(example as object), name: secret, gateway: secret, to: secret },
+      { ...(example as object), name: secret, gateway: secret, to: secret, instance: secret },
       secret,
       [secret],
     ]
     const asked: [path: string, body: unknown, bearer: string][] = [
       [put, example ?? {}, token],
+      [path.replace(':name', path.includes('/gateways/') ? 'home' : 'main').replace(/:\w+/g, secret), example, token],
       [`${put}?token=${secret}&limit=${secret}&after=${secret}`, example, secret],
       [`${path.replace(/:\w+/g, 'main')}?subject=${secret}&kind=${secret}`, example, token],
       ...bodies.map((body): [string, unknown, string] => [path.replace(/:\w+/g, 'main'), body, BOOTSTRAP]),

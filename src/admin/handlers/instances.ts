@@ -1,6 +1,6 @@
 import { forgetInstance } from '../../core/changes.ts'
 import { gatewayOf } from '../../core/member.ts'
-import { isRefusal } from '../../errors.ts'
+import { isRefusal, refuse } from '../../errors.ts'
 import type { instanceEndpoints } from '../contract/instances.ts'
 import { instancesIn } from '../instance-view.ts'
 import type { HandlerOptions, HandlersOf } from './handlers.ts'
@@ -20,7 +20,7 @@ export function instanceHandlers({ state, ledger }: HandlerOptions): HandlersOf<
       const gateway = find(name)
       if (gateway === undefined) return nothing('gateway', name)
       const found = instancesIn(state.snapshot, gateway).find(view => view.instance === instance)
-      return found ?? nothing(`instance of ${name}`, instance)
+      return found ?? refuse('not_found', `${name} has no instance of that name`)
     },
     async forget_instance({ params: { name, instance }, by, asked }) {
       if (find(name) === undefined) return nothing('gateway', name)
