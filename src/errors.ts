@@ -63,6 +63,8 @@ export const errors = {
   member_not_ready: { title: 'The member cannot serve at the moment', status: 409, retry: true },
   max_instances_reached: { title: 'The gateway has as many instances as it may have', status: 409, retry: true },
   limit_reached: { title: 'There are as many of these as there may be', status: 409, retry: false },
+  not_migratable: { title: 'The route is not pinned to a member of the pool', status: 409, retry: false },
+  route_unreachable: { title: 'Nobody who would serve the route can be reached', status: 409, retry: true },
   loopback_backend: { title: 'The backend of the route is a loopback address', status: 409, retry: false },
   address_not_allowed: { title: 'The gateway may not announce this address', status: 409, retry: false },
   defined_by_file: { title: 'The configuration file defines this', status: 409, retry: false },

@@ -85,6 +85,8 @@ const NAMES: Readonly<Record<string, string>> = {
   history: '1',
   tokens: 'dashboard',
   instances: 'home-1',
+  webhooks: 'chat',
+  windows: 'updates',
 }
 
 function pathParameters({ path, sample }: Endpoint): object[] {

@@ -216,7 +216,10 @@ function addEndpoints(app: FastifyInstance, handlers: Handlers): void {
       handler: run(handlers, id),
     })
   }
-  for (const [url, methods] of taken) {
+  for (const url of taken.keys()) {
+    // A fixed path stands in the way of a name of the same text only where it takes the method itself.
+    const matching = [...taken].filter(([path]) => new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`).test(url))
+    const methods = [...new Set(matching.flatMap(([, those]) => those))]
     const refusal = refuse('method_not_allowed', `use ${methods.join(', ')}`)
     const no = async (_: FastifyRequest, reply: FastifyReply) =>
       sendProblem(reply.header('allow', methods.join(', ')), refusal)

@@ -36,8 +36,8 @@ const pathOf = ({ path }: Endpoint): string =>
 const CUT = /\/(gateway-pools|gateways|routes|tokens|events|events\/stream|status|presets|simulate|openapi\.json)$/
 /** What it may not, though it looks as if. */
 const FOR_ALL = /\/(migration-candidates|validate)$/
-/** Whose examples reach out: a pool that is new is none of theirs, and the member to be added is a gateway of the pool `all`. */
-const REACHES_OUT = /\/(gateway-pools|members)$/
+/** Whose examples reach out: a pool that is new is none of theirs, and the member to be added, and that of the route to be moved, is a gateway of the pool `all`. */
+const REACHES_OUT = /\/(gateway-pools|members|migrate-routes)$/
 
 type Expected = 'anything' | 401 | 403
 

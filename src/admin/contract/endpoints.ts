@@ -11,6 +11,7 @@ import { failoverEndpoints } from './failover.ts'
 import { gatewayEndpoints } from './gateways.ts'
 import { holdEndpoints } from './holds.ts'
 import { instanceEndpoints } from './instances.ts'
+import { migrationEndpoints } from './migration.ts'
 import { operationEndpoints } from './operations.ts'
 import { poolEndpoints } from './pools.ts'
 import { routeEndpoints } from './routes.ts'
@@ -25,6 +26,7 @@ export const endpoints = {
   ...poolEndpoints,
   ...failoverEndpoints,
   ...operationEndpoints,
+  ...migrationEndpoints,
   ...routeEndpoints,
   ...definitionEndpoints,
   ...eventEndpoints,

@@ -135,6 +135,7 @@ export const gatewayEndpoints = {
     scope: 'gateway',
     summary: 'Delete a gateway, and its memberships with it',
     refuses: [...CHANGE, 'not_found', 'gateway_in_use'],
+    sample: { name: 'spare' },
   },
   beat: {
     method: 'POST',

@@ -196,6 +196,7 @@ export const poolEndpoints = {
     scope: 'pool',
     summary: 'Delete a pool that nothing goes to',
     refuses: [...CHANGE, 'not_found', 'pool_in_use'],
+    sample: { name: 'all' },
   },
   list_members: {
     method: 'GET',

@@ -68,6 +68,7 @@ export const routeEndpoints = {
     answer: routeSaved,
     refuses: [...refuses, 'not_found'],
     example: { match: { host: 'nas.example.com' }, target: { pool: 'main' } },
+    sample: { name: 'pinned' },
   },
   patch_route: {
     method: 'PATCH',

@@ -98,7 +98,10 @@ export function objectHandlers<K extends Kind, Body extends object>(
       body,
       ...call
     }: AskingFor & { readonly body: Omit<Item<K>, 'name'> & { readonly name?: string | undefined } }) {
-      const object = replacement(kind, call.params.name, body)
+      const { name } = call.params
+      // What is not there need not even have a name that could be there.
+      if (find(state.snapshot.world.definitions.value, kind, name) === undefined) return nothing(kind, name)
+      const object = replacement(kind, name, body)
       return isRefusal(object) ? object : change(call, () => object)
     },
 

@@ -21,6 +21,7 @@ import { failoverHandlers } from './failover.ts'
 import { gatewayHandlers } from './gateways.ts'
 import { holdHandlers } from './holds.ts'
 import { instanceHandlers } from './instances.ts'
+import { migrationHandlers } from './migration.ts'
 import { operationHandlers } from './operations.ts'
 import { poolHandlers } from './pools.ts'
 import { routeHandlers } from './routes.ts'
@@ -83,6 +84,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
     ...poolHandlers(options),
     ...failoverHandlers(options),
     ...operationHandlers(options),
+    ...migrationHandlers(options),
     ...routeHandlers(options),
     ...definitionHandlers(options),
     ...eventHandlers(options),
