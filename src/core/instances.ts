@@ -73,7 +73,9 @@ export function shareOf(world: World, gateway: string): number {
 
 /** Does a beat that says `next` change who is dialled, or with what share, after one that said `before`? */
 export function movesTraffic(before: Announcement | undefined, next: Announcement): boolean {
-  return before?.address !== next.address || before?.http_port !== next.http_port || before?.weight !== next.weight
+  // One that was not heard here before counts from now on, whatever it says.
+  if (before === undefined) return true
+  return before.address !== next.address || before.http_port !== next.http_port || before.weight !== next.weight
 }
 
 /** No when the gateway has as many instances as it may have, and this is not one of them. */

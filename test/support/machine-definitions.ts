@@ -62,8 +62,9 @@ export function changeDefinitions(before: Definitions, dice: Dice): Definitions 
 }
 
 function drawGateway(name: string, dice: Dice): Gateway {
-  const address = dice.maybe(0.3) ? `${name}.lan` : '127.0.0.1'
   const liveness = dice.oneOf(LIVENESS) ?? 'heartbeat'
+  const fixed = dice.maybe(0.3) ? `${name}.lan` : '127.0.0.1'
+  const address = liveness === 'heartbeat' && dice.maybe(0.3) ? 'from_heartbeat' : fixed
   return { ...gateway, name, address, liveness, enabled: dice.maybe(0.95), http_port: 8080 + dice.int(2) }
 }
 

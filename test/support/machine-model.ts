@@ -7,11 +7,22 @@ import { beat, type Change, evaluation } from '../../src/core/changes.ts'
 import { beatInterval, latenessLimit, nextDue } from '../../src/core/evaluate.ts'
 import type { Event } from '../../src/core/events.ts'
 import { failBack, failOver, nextFailoverEnd } from '../../src/core/failover.ts'
+import { cancelWindow, planWindow } from '../../src/core/holding.ts'
 import { hold, nextExpiry, release } from '../../src/core/holds.ts'
-import type { Announcement, Choice, Definitions, FailureReason, Hold, Plan, World } from '../../src/core/nouns.ts'
+import type {
+  Announcement,
+  Choice,
+  Definitions,
+  FailureReason,
+  Hold,
+  Plan,
+  Schedule,
+  World,
+} from '../../src/core/nouns.ts'
 import { passiveAgenda, targetOf } from '../../src/core/passive.ts'
 import { policyOf } from '../../src/core/policies/policies.ts'
 import type { Load } from '../../src/core/policies/policy.ts'
+import { nextWindow } from '../../src/core/windows.ts'
 import { refuse } from '../../src/errors.ts'
 import { createLedger, type Ledger } from '../../src/ledger.ts'
 import { createState, type State } from '../../src/state.ts'
@@ -34,6 +45,8 @@ interface Agent {
   name: string
   alive: boolean
   says: Announcement['state']
+  place: number
+  readonly weight: number
   next: number
 }
 
@@ -108,12 +121,20 @@ export async function createModel(seed: number): Promise<Model> {
   const world = () => state.snapshot.world
   const threshold = () => definitions.settings.gateway_down_threshold
   const due = () =>
-    away ? Infinity : Math.min(nextDue(world()), nextExpiry(world().holds.value), nextFailoverEnd(world()))
+    away
+      ? Infinity
+      : Math.min(
+          nextDue(world()),
+          nextExpiry(world().holds.value),
+          nextWindow(world().holds.value),
+          nextFailoverEnd(world()),
+        )
 
   const evaluate = async () => {
     const was = due()
     if (was > now) return
     await commit(evaluation)
+    oracle.moved(world())
     if (due() === was) violated(13, 'an evaluation left what was due')
   }
 
@@ -123,9 +144,18 @@ export async function createModel(seed: number): Promise<Model> {
     if (!definitions.gateways.some(({ name }) => name === agent.gateway)) return
     await evaluate()
     oracle.heard(agent.gateway, now, world(), away)
-    const what: Announcement = { state: agent.says }
+    const definition = definitions.gateways.find(({ name }) => name === agent.gateway)
+    // Now and then it is elsewhere.
+    if (maybe(0.02)) agent.place = int(2)
+    const place = { address: `10.${agent.place}.0.${agent.name.slice(1)}` }
+    const what: Announcement = {
+      state: agent.says,
+      ...(definition?.address === 'from_heartbeat' ? place : {}),
+      ...(agent.weight === 100 ? {} : { weight: agent.weight }),
+    }
     await apply({ kind: 'beat', gateway: agent.gateway, instance: agent.name, said: what, at: now })
     await commit(beat(agent.gateway, agent.name, what))
+    oracle.moved(world())
   }
 
   const passive = async () => {
@@ -172,7 +202,15 @@ export async function createModel(seed: number): Promise<Model> {
     for (const { name } of beating) {
       if (agents.some(({ gateway }) => gateway === name)) continue
       for (let i = 0; i <= int(2); i++)
-        agents.push({ gateway: name, name: `i${i}`, alive: maybe(0.8), says: 'ready', next: now + int(2_000) })
+        agents.push({
+          gateway: name,
+          name: `i${i}`,
+          alive: maybe(0.8),
+          says: 'ready',
+          place: 0,
+          weight: oneOf([100, 100, 50, 0]) ?? 100,
+          next: now + int(2_000),
+        })
     }
   }
 
@@ -335,6 +373,21 @@ export async function createModel(seed: number): Promise<Model> {
         const change = failBack(pool?.name ?? '', 'ops')
         const proposed = change(world(), now)
         return proposed && !('kind' in proposed) && commit(change)
+      },
+    ],
+    [
+      3,
+      'somebody plans or cancels a window',
+      () => {
+        const { name } = oneOf(definitions.gateways) ?? { name: '' }
+        const from = now + int(10_000) - 2_000
+        const schedule: Schedule = maybe(0.7)
+          ? { kind: 'once', from, to: from + 1 + int(20_000) }
+          : { kind: 'weekly', days: ['tue', 'wed'], from: '22:13', to: '22:14', time_zone: 'UTC' }
+        const window = `w${int(3)}`
+        const change = maybe(0.7) ? planWindow(name, { name: window, schedule }, 'ops') : cancelWindow(name, window)
+        const proposal = change(world(), now)
+        return proposal === null || 'kind' in proposal ? undefined : commit(change)
       },
     ],
     [4, 'definitions change', () => (away && !fromFile ? undefined : define(changeDefinitions(definitions, dice)))],

@@ -38,6 +38,8 @@ export interface Oracle {
   disturbed(at: number): void
   /** Definitions or addresses are others now: what was known of what is gone is let go. */
   redefined(world: World): void
+  /** Instances came, went or are elsewhere: so are their upstreams. */
+  moved(world: World): void
   /** An upstream passed its trial. */
   passed(key: string, at: number): void
   /** An upstream failed a trial or a request. */
@@ -231,6 +233,9 @@ export function createOracle(start: number): Oracle {
         const is = own(world.sight.told, name)?.failover
         if (is) failovers.set(name, serves(is))
       }
+      this.moved(world)
+    },
+    moved(world) {
       // What was known of an upstream goes with it.
       const there = new Set([...keysOf(world).values()].flat())
       for (const key of upstreams.keys()) if (!there.has(key)) upstreams.delete(key)
@@ -328,5 +333,8 @@ export function createOracle(start: number): Oracle {
     }
     for (const [name, wishes] of Object.entries(holds.value.gateways))
       if (wishes.some(({ until = now }) => until + SOON < now)) violated(8, `a hold of ${name} has run out`)
+    for (const [name, windows] of Object.entries(holds.value.windows))
+      if (windows.some(({ next }) => next !== null && next.from + SOON < now))
+        violated(8, `a window of ${name} is late`)
   }
 }

@@ -8,11 +8,23 @@ export function violated(number: number, what: string): never {
   throw new Error(`invariant ${number} is broken: ${what}`)
 }
 
-/** `pool/gateway` → the keys of its upstreams. */
-export function keysOf({ definitions, sight }: World): ReadonlyMap<string, readonly string[]> {
+/** The addresses that the instances of a gateway announced: of those that are known, or of those of them that are not held. */
+function announced({ liveness, holds, sight }: World, gateway: string, free: boolean): readonly string[] {
+  const wishes = own(holds.value.gateways, gateway) ?? []
+  const addresses = Object.keys(own(liveness.value.instances, gateway) ?? {}).flatMap(instance => {
+    if (free && wishes.some(wish => wish.instance === instance)) return []
+    return own(own(sight.beats, gateway) ?? {}, instance)?.said.address ?? []
+  })
+  return [...new Set(addresses)]
+}
+
+/** `pool/gateway` → the keys of its upstreams; `free`: without those of instances that are held. */
+export function keysOf(world: World, free = false): ReadonlyMap<string, readonly string[]> {
+  const { definitions, sight } = world
   const keys = new Map<string, readonly string[]>()
   for (const { name, address, http_port } of definitions.value.gateways) {
-    const addresses = /^[\d.]+$/.test(address) ? [address] : (own(sight.addresses, address) ?? [])
+    const named = /^[\d.]+$/.test(address) ? [address] : (own(sight.addresses, address) ?? [])
+    const addresses = address === 'from_heartbeat' ? announced(world, name, free) : named
     for (const { name: pool, members } of definitions.value.pools) {
       if (!members.some(({ gateway }) => gateway === name)) continue
       const ofMember = addresses.map(one => `${pool}/${name}/${one}:${http_port}`)
@@ -85,7 +97,7 @@ function standing(world: World, pool: Pool, name: string, keys: readonly string[
 /** Invariants 1 to 3. */
 export function checkPlans({ world, pools, pinned }: Snapshot): void {
   const standings = new Map<string, Standing>()
-  const keys = keysOf(world)
+  const keys = keysOf(world, true)
   for (const pool of world.definitions.value.pools) {
     for (const { gateway } of pool.members) {
       const at = `${pool.name}/${gateway}`
@@ -108,6 +120,10 @@ export function checkPlans({ world, pools, pinned }: Snapshot): void {
   }
 }
 
+function isHeldAlone({ holds }: World, gateway: string, instance: string): boolean {
+  return own(holds.value.gateways, gateway)?.some(wish => wish.instance === instance) ?? false
+}
+
 const RANKS = ['returning', 'ejected', 'unknown']
 
 function checkPlan(world: World, plan: Plan | undefined, standings: ReadonlyMap<string, Standing>, of: string): void {
@@ -116,6 +132,8 @@ function checkPlan(world: World, plan: Plan | undefined, standings: ReadonlyMap<
     if (is !== undefined && !is.ready)
       violated(RANKS.includes(is.state) ? 2 : 1, `${of} offers ${gateway}, which is ${is.state}`)
     if (upstreams.length === 0) violated(2, `${of} offers ${gateway} without an address`)
+    const heldOne = upstreams.find(({ instance }) => instance !== undefined && isHeldAlone(world, gateway, instance))
+    if (heldOne) violated(1, `${of} offers the instance ${heldOne.instance} of ${gateway}, which is held`)
     const out = upstreams.filter(({ key }) => isOut(world, key))
     if (out.length > 0 && out.length < upstreams.length)
       violated(2, `${of} offers ${gateway} at ${out[0]?.key}, which is out`)
