@@ -96,7 +96,8 @@ export function planWindow(gateway: string, { name, schedule, note }: Wanted, by
     if (next === null) return { kind: 'refusal', code: 'bad_request', detail: 'this window never opens' }
     const window = { name, schedule, next, by, since: now, ...(note === undefined ? {} : { note }) }
     const added = { holds: addWindow(world.holds.value, gateway, window), facts: [] }
-    const { holds, facts } = openWindows(world.definitions.value, added, now)
+    // Of this gateway alone: whoever asks may have no say in the others.
+    const { holds, facts } = openWindows(world.definitions.value, added, now, [gateway])
     return { documents: { holds }, facts, audit: audit(gateway, windowsOf, world.holds.value, holds) }
   }
 }

@@ -78,10 +78,19 @@ function dueAt({ next, schedule }: Window): number {
   return schedule.kind === 'once' ? schedule.to : Number.POSITIVE_INFINITY
 }
 
-/** Opens the windows whose time has come by `now` (ms), and drops those that are over for good or whose gateway is gone. */
-export function openWindows(definitions: Definitions, before: HoldsMoved, now: number): HoldsMoved {
+/**
+ * Opens the windows of `gateways` (all of them) whose time has come by `now` (ms), and drops those that are over for good or whose gateway
+ * is gone.
+ */
+export function openWindows(
+  definitions: Definitions,
+  before: HoldsMoved,
+  now: number,
+  gateways: readonly string[] = Object.keys(before.holds.windows),
+): HoldsMoved {
   let after = before
-  for (const [gateway, windows] of Object.entries(before.holds.windows)) {
+  for (const gateway of gateways) {
+    const windows = windowsOf(before.holds, gateway)
     if (!definitions.gateways.some(({ name }) => name === gateway)) {
       after = { ...after, holds: withWindows(after.holds, gateway, []) }
       continue

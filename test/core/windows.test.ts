@@ -176,6 +176,16 @@ test('a window whose time is now opens at once, and one that is removed ends', t
   t.end()
 })
 
+test("a new window opens no other gateway's", t => {
+  const it = story()
+  it.make(planWindow('nas', { name: 'disks', schedule: once }, 'ops'), START)
+  it.make(planWindow('home', { name: 'disks', schedule: once }, 'ops'), START + HOUR + 5)
+  t.strictSame(Object.keys(it.holds.gateways), ['home'])
+  it.make(evaluation, START + HOUR + 6)
+  t.strictSame(Object.keys(it.holds.gateways), ['home', 'nas'])
+  t.end()
+})
+
 test('a hold of a window that an administrator lifts stays lifted until the window comes again', t => {
   const it = story()
   it.make(planWindow('home', { name: 'nightly', schedule: weekly('00:00', '01:00', 'UTC') }, 'ops'), START)
