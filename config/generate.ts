@@ -1,7 +1,18 @@
-/** Writes the files of this folder that are made from the schema. */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+/** Writes what is made from the schema, the commands and the admin API's contract: files of this folder, and `docs/reference`. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { apiReference } from '../src/admin/reference.ts'
+import { cliReference } from '../src/cli/reference.ts'
 import { jsonSchema, referenceYaml } from '../src/config/reference.ts'
 
-writeFileSync(join(import.meta.dirname, 'reference.yaml'), referenceYaml())
-writeFileSync(join(import.meta.dirname, 'schema.json'), `${JSON.stringify(jsonSchema(), null, 2)}\n`)
+const files: Readonly<Record<string, string>> = {
+  'config/reference.yaml': referenceYaml(),
+  'config/schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
+  'docs/reference/cli.md': cliReference(),
+  'docs/reference/api.md': apiReference(),
+}
+for (const [path, text] of Object.entries(files)) {
+  const file = join(import.meta.dirname, '..', path)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+}

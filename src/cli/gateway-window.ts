@@ -13,7 +13,7 @@ interface Create extends Json {
   readonly from: string
   readonly to: string
   readonly days?: Day[]
-  readonly timeZone: string
+  readonly timeZone?: string
   readonly note?: string
 }
 
@@ -41,10 +41,11 @@ export function addGatewayWindow(gateway: Command, session: Session): void {
     .requiredOption('--from <time>', 'when it begins: 02:00 with --days, else such as 2026-03-29T02:00:00Z')
     .requiredOption('--to <time>', 'when it ends')
     .option('--days <days>', 'the days on which it begins: mon,wed,sun', daysArgument)
-    .option('--time-zone <zone>', 'whose clocks count, with --days', Intl.DateTimeFormat().resolvedOptions().timeZone)
+    .option('--time-zone <zone>', 'whose clocks count, with --days; without: those of this machine')
     .option('--note <text>', 'for people')
     .action((name: string, window: string, { days, from, to, timeZone, note, json = false }: Create) => {
-      const weekly = days === undefined ? {} : { days, time_zone: timeZone }
+      const weekly =
+        days === undefined ? {} : { days, time_zone: timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone }
       const body = { name: window, from, to, note, ...weekly }
       return change(
         session,
