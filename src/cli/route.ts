@@ -3,6 +3,7 @@ import { nameArgument } from './arguments.ts'
 import type { AnswerTo, ItemOf } from './client.ts'
 import { plain, serves, table, when } from './print.ts'
 import { addRouteChange } from './route-change.ts'
+import { addRouteMigrate } from './route-migrate.ts'
 import { type AddCommand, command, type Json, type Session, show } from './session.ts'
 
 type Row = ItemOf<'GET /api/v1/routes'>
@@ -12,6 +13,7 @@ export const addRoute: AddCommand = (parent, session) => {
   const route = parent.command('route').description('which traffic goes where')
   addLooks(route, session)
   addRouteChange(route, session)
+  addRouteMigrate(route, session)
 }
 
 function addLooks(route: Command, session: Session): void {
