@@ -1,6 +1,7 @@
 /** What a pick costs, by policy and number of candidates: `node bench/core/pick.ts`. */
 import { hashText } from '../../src/core/policies/ip-hash.ts'
 import { policies } from '../../src/core/policies/policies.ts'
+import { freshLoad } from '../../src/core/policies/policy.ts'
 import { measure } from './measure.ts'
 
 const keys = Array.from({ length: 1024 }, (_, i) => hashText(`192.0.2.${i}`))
@@ -11,9 +12,9 @@ for (const [name, build] of Object.entries(policies)) {
     const candidates = Array.from({ length: size }, (_, i) => ({
       name: `gateway-${i}`,
       weight: 1 + (i % 3),
-      load: { inFlight: i % 7, turn: 0 },
+      load: { ...freshLoad(), inFlight: i % 7 },
     }))
-    const policy = build(candidates, Math.random)
+    const policy = build(candidates, Math.random, () => performance.now())
     let next = 0
     measure(`pick, ${name}, ${size} candidates`, () => policy.pick(keys[next++ & 1023] ?? 0, []))
   }
@@ -23,9 +24,9 @@ for (const size of sizes) {
   const candidates = Array.from({ length: size }, (_, i) => ({
     name: `gateway-${i}`,
     weight: 1,
-    load: { inFlight: 0, turn: 0 },
+    load: freshLoad(),
   }))
   const tried = candidates.slice(0, 1)
-  const policy = policies.round_robin(candidates, Math.random)
+  const policy = policies.round_robin(candidates, Math.random, () => performance.now())
   measure(`pick, round_robin, a retry, ${size} candidates`, () => policy.pick(0, tried))
 }

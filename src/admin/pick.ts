@@ -6,8 +6,8 @@
 import type { Choice, PoolView, Snapshot, Upstream } from '../core/nouns.ts'
 import { planPinned } from '../core/plan.ts'
 import { hashText } from '../core/policies/ip-hash.ts'
-import { policyOf } from '../core/policies/policies.ts'
-import type { Load } from '../core/policies/policy.ts'
+import { policies } from '../core/policies/policies.ts'
+import { freshLoad, type Load } from '../core/policies/policy.ts'
 
 export interface PickOptions {
   readonly random: () => number
@@ -36,7 +36,7 @@ export function createPick({ random, inFlight }: PickOptions): Pick {
   const turns = new Map<string, Map<string, Load>>()
 
   const candidate = (turn: Map<string, Load>, choice: Choice) => {
-    const load = turn.get(choice.gateway) ?? { inFlight: 0, turn: 0 }
+    const load = turn.get(choice.gateway) ?? freshLoad()
     load.inFlight = inFlight(choice.pool, choice.gateway)
     turn.set(choice.gateway, load)
     return { name: choice.gateway, weight: choice.weight, load, choice }
@@ -50,7 +50,7 @@ export function createPick({ random, inFlight }: PickOptions): Pick {
     for (const name of turn.keys()) if (!pool.members.some(member => member.gateway === name)) turn.delete(name)
     const candidates = choices.map(choice => candidate(turn, choice))
     const key = address === undefined ? Math.floor(random() * 2 ** 32) : hashText(address)
-    const chosen = policyOf(policy)(candidates, random).pick(key, [])?.choice ?? emergency[0]
+    const chosen = policies[policy](candidates, random, () => performance.now()).pick(key, [])?.choice ?? emergency[0]
     const upstream = chosen?.upstreams[Math.floor(random() * chosen.upstreams.length)]
     return upstream === undefined ? null : { upstream, ready: choices.length > 0 }
   }

@@ -159,6 +159,8 @@ const FAILURES: Readonly<Record<FailureReason, string>> = {
   status: 'it answered with an unhealthy status',
   trial: 'a trial connection failed',
   probe: 'its active checks failed',
+  slow: 'its answers took too long',
+  ratio: 'too large a share of its requests failed',
 }
 
 const isFailure = (cause: string): cause is FailureReason => Object.hasOwn(FAILURES, cause)

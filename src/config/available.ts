@@ -37,9 +37,6 @@ const rows: readonly Row[] = [
     runs: (said, { protocol }) => said === false || protocol === 'tls',
     what: 'the PROXY protocol in front of HTTP',
   },
-  { at: 'pools.*.lb_policy', runs: but('two_choices', 'latency'), what: 'the policies two_choices and latency' },
-  { at: 'pools.*.passive.unhealthy_latency', runs: off, what: 'ejection of slow members' },
-  { at: 'pools.*.passive.max_fail_ratio', default: 0.5, what: 'ejection by a ratio of failures' },
   {
     at: 'pools.*.on_all_down.action',
     runs: but('fail_open', 'hold', 'fallback'),

@@ -28,6 +28,8 @@ export interface PassiveRules {
   readonly max_fails: number
   /** Ms: failures further apart than this are not consecutive. */
   readonly fail_duration: number
+  /** A larger share of failures ejects too. */
+  readonly max_fail_ratio: number
   /** Ms of a first ejection. */
   readonly ejection: number
   /** Ms at most. */
@@ -39,7 +41,14 @@ export interface PassiveRules {
 }
 
 export type PassiveEvent =
-  | { readonly kind: 'failure'; readonly reason: FailureReason; readonly route: string; readonly at: number }
+  /** `share`: how many of its requests failed lately, 0 to 1. */
+  | {
+      readonly kind: 'failure'
+      readonly reason: FailureReason
+      readonly route: string
+      readonly share: number
+      readonly at: number
+    }
   | { readonly kind: 'success'; readonly route: string; readonly at: number }
   | { readonly kind: 'trial'; readonly ok: boolean; readonly at: number }
   /** What the active checks say, at each result of theirs: the verdict, and whether the last results alone would pass; null: unknown. */
@@ -183,7 +192,7 @@ export function passiveDue(
 function count(
   fails: Fails,
   history: EjectionHistory,
-  { reason, route, at }: Extract<PassiveEvent, { kind: 'failure' }>,
+  { reason, route, share, at }: Extract<PassiveEvent, { kind: 'failure' }>,
   rules: PassiveRules,
   mayEject: () => boolean,
   probation?: Extract<PassiveRecord, { kind: 'probation' }>,
@@ -191,11 +200,13 @@ function count(
   const before = own(fails, route)
   const fresh = before !== undefined && at - before.first_at <= rules.fail_duration
   const now = fresh ? { count: before.count + 1, first_at: before.first_at } : { count: 1, first_at: at }
-  if (now.count >= rules.max_fails && mayEject()) return eject(reason, history, at, rules)
+  const inARow = now.count >= rules.max_fails
+  const tooMany = inARow || share > rules.max_fail_ratio
+  if (tooMany && mayEject()) return eject(inARow ? reason : 'ratio', history, at, rules)
   const next = { ...fails, [route]: now }
   return {
     record: probation ? { ...probation, fails: next } : { kind: 'counting', fails: next, history },
-    change: now.count >= rules.max_fails ? 'spared' : null,
+    change: tooMany ? 'spared' : null,
     reason,
   }
 }

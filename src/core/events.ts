@@ -23,6 +23,8 @@ export type Event =
       readonly upstream: Target
       readonly route: string
       readonly result: 'ok' | FailureReason
+      /** With a failure: how many requests of the upstream ended and failed lately, this one included. */
+      readonly recent?: { readonly requests: number; readonly failures: number }
       readonly at: number
     }
   /** The trial of an ejected or cooling upstream. */

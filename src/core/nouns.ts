@@ -183,6 +183,10 @@ export type FailureReason =
   | 'trial'
   /** Its active checks failed. */
   | 'probe'
+  /** Answers that took longer than the pool allows. */
+  | 'slow'
+  /** Too large a share of its requests failed. */
+  | 'ratio'
 
 /** What passive health remembers of one upstream; the machine is in `ejection.ts`. No record means: nothing held against it. */
 export type PassiveRecord =

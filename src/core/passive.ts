@@ -11,6 +11,9 @@ import { portOf } from './plan.ts'
 /** Ms in which a last member has to answer without failing again until its pool is no longer failing. */
 const FAILING_FOR = 10_000
 
+/** Fewer requests than this say nothing by the share of them that failed. */
+const ENOUGH_REQUESTS = 20
+
 /** What passive health changes: a sight, the pools whose view it shows in, and what is told. */
 export interface PassiveChange {
   readonly sight: Sight
@@ -23,13 +26,15 @@ const NO_POOLS: ReadonlySet<string> = new Set()
 /** How an attempt ended. Null: nothing changed. */
 export function onOutcome(
   snapshot: Snapshot,
-  { upstream, route, result, at }: Extract<Event, { kind: 'outcome' }>,
+  { upstream, route, result, recent, at }: Extract<Event, { kind: 'outcome' }>,
 ): PassiveChange | null {
   const { passive, failing } = snapshot.world.sight
   // The usual case, a good answer from an upstream with a clean record, ends here. Keys hold a slash, so nothing inherited is found.
   if (result === 'ok' && passive[upstream.key] === undefined && !Object.hasOwn(failing, upstream.pool)) return null
   if (result === 'ok') return onPassive(snapshot, upstream, { kind: 'success', route, at })
-  return onPassive(snapshot, upstream, { kind: 'failure', reason: result, route: result === 'status' ? route : '', at })
+  const share = recent && recent.requests >= ENOUGH_REQUESTS ? recent.failures / recent.requests : 0
+  const counted = result === 'status' ? route : ''
+  return onPassive(snapshot, upstream, { kind: 'failure', reason: result, route: counted, share, at })
 }
 
 /** An outcome or a trial of one upstream. Null: nothing changed. */

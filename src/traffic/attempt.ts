@@ -4,8 +4,8 @@
  * Deciding is `core`'s (`after`, the policies, the plan); this file only asks, counts and reports.
  */
 import { type AttemptEnd, after, type Circumstances } from '../core/after.ts'
-import type { Event } from '../core/events.ts'
 import type { FailureReason, Upstream } from '../core/nouns.ts'
+import { measure } from '../core/policies/latency.ts'
 import type { Destination } from '../core/routes.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { State } from '../state.ts'
@@ -69,6 +69,8 @@ export class Attempt implements Circumstances {
   #startedAt = 0
   /** What this attempt says about its upstream was told. */
   #told = false
+  /** When it began (ms, monotonic); NaN where nobody wants to know. */
+  #takenAt = Number.NaN
   readonly #tried: Slot[] = []
   /** Members all of whose upstreams were tried. */
   readonly #spent: MemberSlot[] = []
@@ -91,23 +93,28 @@ export class Attempt implements Circumstances {
     const picker = this.#picker()
     if (picker === undefined) return null
     picker.budget.earn()
-    return this.#take(this.#pick(picker))
+    return this.#take(this.#pick(picker), picker)
   }
 
   /** The upstream took the connection, and that is all that is asked of it: how it ends, perhaps in days, says nothing. */
   establish(): void {
     this.answered = true
-    this.#report('ok')
+    if (!Number.isNaN(this.#takenAt)) this.#judgeTime()
+    if (!this.#told) this.#report('ok')
   }
 
-  /** The upstream's response head came with `status` and goes to the client. */
-  respond(status: number): void {
+  /**
+   * The upstream's response head came with `status` and goes to the client. `excused`: the gateway says that it is well, and that somebody
+   * behind it is not.
+   */
+  respond(status: number, excused = false): void {
     if (status === 101) {
       this.establish()
       return
     }
     this.answered = true
-    this.#judgeStatus(status)
+    if (!excused) this.#judgeStatus(status)
+    if (!Number.isNaN(this.#takenAt)) this.#judgeTime()
   }
 
   /** May an answer with this status be dropped, before a byte of it was relayed, and the request sent elsewhere? Then `slot` is the next. */
@@ -123,7 +130,7 @@ export class Attempt implements Circumstances {
     this.retries++
     this.fresh = false
     this.#context.onRetry(picker.plan.pool, 'status')
-    this.#take(next)
+    this.#take(next, picker)
     return true
   }
 
@@ -165,7 +172,7 @@ export class Attempt implements Circumstances {
     this.retries++
     this.reused = this.sent = this.fresh = false
     this.#context.onRetry(picker.plan.pool, end)
-    this.#take(slot)
+    this.#take(slot, picker)
     return 'again'
   }
 
@@ -225,10 +232,11 @@ export class Attempt implements Circumstances {
     return undefined
   }
 
-  #take(slot: Slot | undefined): Slot | null {
+  #take(slot: Slot | undefined, { timed }: Picker): Slot | null {
     this.slot = slot ?? null
     if (slot === undefined) return null
     this.#told = false
+    this.#takenAt = timed ? performance.now() : Number.NaN
     this.#tried.push(slot)
     slot.counts.requests++
     slot.load.inFlight++
@@ -265,17 +273,30 @@ export class Attempt implements Circumstances {
     this.#report('status')
   }
 
+  /** How long the upstream took is what the policy `latency` picks by, and may be a failure. */
+  #judgeTime(): void {
+    const picker = this.#picker()
+    if (this.slot === null || picker === undefined) return
+    const now = performance.now()
+    const ms = now - this.#takenAt
+    measure(this.slot.member.load, ms, now)
+    if (this.#told || picker.slowAfter === 0 || ms <= picker.slowAfter) return
+    this.slot.counts.failures++
+    this.#report('slow')
+  }
+
   #report(result: 'ok' | FailureReason): void {
     const { state, now } = this.#context
     if (this.slot === null || this.#entry === null) return
     this.#told = true
-    const event: Event = {
-      kind: 'outcome',
-      upstream: this.slot.upstream,
-      route: this.#entry.route.name,
-      result,
-      at: now(),
+    const { upstream, counts, load, recent } = this.slot
+    const route = this.#entry.route.name
+    if (result === 'ok') {
+      state.apply({ kind: 'outcome', upstream, route, result, at: now() })
+      return
     }
-    state.apply(event)
+    // It is still in flight, and ends with this.
+    const lately = recent.until(counts.requests - load.inFlight + 1, counts.failures)
+    state.apply({ kind: 'outcome', upstream, route, result, recent: lately, at: now() })
   }
 }

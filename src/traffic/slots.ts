@@ -4,11 +4,12 @@
  */
 import type { Choice, Plan, Snapshot, Upstream } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
-import { upstreamOf } from '../core/passive.ts'
-import { policyOf } from '../core/policies/policies.ts'
-import type { Candidate, Load, Policy } from '../core/policies/policy.ts'
+import { poolOf, upstreamOf } from '../core/passive.ts'
+import { policies } from '../core/policies/policies.ts'
+import { type Candidate, freshLoad, type Policy } from '../core/policies/policy.ts'
 import { viewAt } from '../core/snapshot.ts'
 import { RetryBudget } from './budget.ts'
+import { Recent } from './recent.ts'
 
 /** One upstream. `held` is the business of the protocol that dials it: its idle connections. */
 export interface Slot extends Candidate {
@@ -19,6 +20,7 @@ export interface Slot extends Candidate {
   readonly held: Held
   /** Connects, answers and failures so far, for the metrics. */
   readonly counts: { requests: number; failures: number }
+  readonly recent: Recent
 }
 
 /** What a protocol keeps open to an upstream. */
@@ -45,6 +47,10 @@ export interface Picker {
   readonly members: readonly MemberSlot[]
   readonly emergency: readonly MemberSlot[]
   readonly budget: RetryBudget
+  /** Ms after which an answer is a failure; 0: however long it takes. */
+  readonly slowAfter: number
+  /** Does anybody want to know how long answers take? */
+  readonly timed: boolean
 }
 
 /**
@@ -84,12 +90,16 @@ export class Slots {
     }
     const at = target.indexOf('@')
     const port = at < 0 ? '' : target.slice(at)
+    const slowAfter =
+      (plan.pool === null ? undefined : poolOf(snapshot.world, plan.pool))?.passive.unhealthy_latency ?? 0
     const members = plan.choices.map(choice => this.#member(snapshot, choice, port))
     const picker: Picker = {
       plan,
       seen: snapshot,
       members,
-      choices: policyOf(plan.policy)(members, this.#random),
+      choices: policies[plan.policy](members, this.#random, monotonic),
+      slowAfter,
+      timed: slowAfter > 0 || plan.policy === 'latency',
       emergency: plan.emergency.map(choice => this.#member(snapshot, choice, port)),
       budget: this.#budget(plan.pool ?? target),
     }
@@ -120,6 +130,9 @@ export class Slots {
     for (const [target, { plan }] of this.#pickers)
       if (viewAt(snapshot, target)?.plan !== plan) this.#pickers.delete(target)
     for (const [key, slot] of this.#slots) {
+      const { requests, failures } = slot.counts
+      const passive = poolOf(snapshot.world, slot.upstream.pool)?.passive
+      slot.recent.sample(requests - slot.load.inFlight, failures, Math.ceil((passive?.fail_duration ?? 0) / 1000))
       // One that is out of rotation for a while keeps what was counted of it.
       if (slot.load.inFlight > 0 || upstreamOf(snapshot.world, key) !== undefined) continue
       slot.held.release()
@@ -155,7 +168,7 @@ export class Slots {
       member.choice = choice
       member.weight = choice.weight
       member.slots = choice.upstreams.map(upstream => this.#slot(upstream, owner))
-      member.instances = policyOf(byClient ? 'ip_hash' : 'round_robin')(member.slots, this.#random)
+      member.instances = policies[byClient ? 'ip_hash' : 'round_robin'](member.slots, this.#random, monotonic)
     }
     return member
   }
@@ -177,6 +190,7 @@ export class Slots {
       member,
       held: this.#hold(upstream),
       counts: { requests: 0, failures: 0 },
+      recent: new Recent(),
     }
     this.#slots.set(upstream.key, slot)
     return slot
@@ -191,6 +205,5 @@ export class Slots {
   }
 }
 
-function freshLoad(): Load {
-  return { inFlight: 0, turn: 0 }
-}
+/** Ms, for what lasts. */
+const monotonic = () => performance.now()

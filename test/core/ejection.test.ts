@@ -7,6 +7,7 @@ import { seeded } from '../support/seed.ts'
 const failover: PassiveRules = {
   max_fails: 3,
   fail_duration: 30_000,
+  max_fail_ratio: 0.5,
   ejection: 30_000,
   max_ejection: 100_000,
   cooldown: 60_000,
@@ -36,7 +37,7 @@ const records: { readonly [S in State]: S extends 'clean' ? undefined : Extract<
   probation: { kind: 'probation', until: NOW + 5_000, fails: {}, history: { times: 1, forget_at: NOW + 5_000 } },
 }
 
-const failure = { kind: 'failure', reason: 'connect_refused', route: '', at: NOW } as const
+const failure = { kind: 'failure', reason: 'connect_refused', route: '', share: 0, at: NOW } as const
 interface Given {
   readonly event: PassiveEvent
   readonly rules?: PassiveRules
@@ -221,6 +222,7 @@ const fail = (at: number, route = '', reason: 'reset' | 'status' = 'reset'): Pas
   kind: 'failure',
   reason,
   route,
+  share: 0,
   at,
 })
 const good = (at: number, route = 'app'): PassiveEvent => ({ kind: 'success', route, at })
@@ -328,7 +330,11 @@ test('a record says when it wants a tick or a trial', t => {
 
 test('whatever happens, leaving and being back are told in turns, and only a passed trial is followed by a return (1, 2, 6)', t => {
   const event = fc.oneof(
-    fc.record({ kind: fc.constant('failure' as const), route: fc.constantFrom('', 'a', 'b') }),
+    fc.record({
+      kind: fc.constant('failure' as const),
+      route: fc.constantFrom('', 'a', 'b'),
+      share: fc.constantFrom(0, 0.5, 0.6),
+    }),
     fc.record({ kind: fc.constant('success' as const), route: fc.constantFrom('a', 'b') }),
     fc.record({ kind: fc.constant('trial' as const), ok: fc.boolean() }),
     fc.record({ kind: fc.constant('tick' as const) }),
@@ -346,7 +352,9 @@ test('whatever happens, leaving and being back are told in turns, and only a pas
       const { record: next, change } = passiveStep(record, full, rules, () => allowed)
       if (given.kind === 'trial' && given.ok) passedSince ??= at
       if (given.kind === 'failure' || (given.kind === 'trial' && !given.ok)) {
-        if (record?.kind !== 'ejected' || given.kind === 'trial') passedSince = null
+        // One that may not be ejected again stays where it is, and its cooldown starts anew.
+        if (record?.kind === 'cooling' && !allowed) passedSince = at
+        else if (record?.kind !== 'ejected' || given.kind === 'trial') passedSince = null
       }
       if (change === 'ejected' && out) throw new Error('6: left twice')
       if (change === 'returned' && !out) throw new Error('6: back twice')

@@ -8,7 +8,7 @@ const POOLS = ['p', 'q', 'r', '3']
 const THRESHOLDS = [1_000, 3_000, 10_000, 30_000, 90_000]
 /** Ms; 0 and lengths below and above the thresholds among them. */
 export const COOLDOWNS = [0, 500, 2_000, 5_000, 5_000, 20_000, 60_000]
-const POLICIES = ['round_robin', 'least_conn', 'ip_hash', 'random'] as const
+const POLICIES = ['round_robin', 'least_conn', 'ip_hash', 'random', 'two_choices', 'latency'] as const
 const LIVENESS = ['heartbeat', 'heartbeat', 'heartbeat', 'assumed'] as const
 
 /** One of each with every default, to be filled in. */

@@ -20,8 +20,8 @@ import type {
   World,
 } from '../../src/core/nouns.ts'
 import { passiveAgenda, targetOf } from '../../src/core/passive.ts'
-import { policyOf } from '../../src/core/policies/policies.ts'
-import type { Load } from '../../src/core/policies/policy.ts'
+import { policies } from '../../src/core/policies/policies.ts'
+import { freshLoad, type Load } from '../../src/core/policies/policy.ts'
 import { nextWindow } from '../../src/core/windows.ts'
 import { refuse } from '../../src/errors.ts'
 import { createLedger, type Ledger } from '../../src/ledger.ts'
@@ -231,11 +231,11 @@ export async function createModel(seed: number): Promise<Model> {
 
   /** Requests to one plan, each to the upstreams that its policy picks until one answers or none is left. */
   const request = async (plan: Plan, route: string) => {
-    const pick = policyOf(plan.policy)
+    const pick = policies[plan.policy]
     for (let times = 1 + int(5); times > 0; times--) {
       const candidate = (choice: Choice) => ({ ...choice, name: choice.gateway, load: loadOf(choice) })
       const choices = plan.choices.map(candidate)
-      const policy = pick(choices, dice.random)
+      const policy = pick(choices, dice.random, () => now)
       const tried: typeof choices = []
       for (;;) {
         const chosen = policy.pick(int(2 ** 32), tried) ?? plan.emergency.map(candidate)[tried.length - choices.length]
@@ -249,7 +249,7 @@ export async function createModel(seed: number): Promise<Model> {
   }
   const loadOf = ({ pool, gateway }: Choice): Load => {
     const key = `${pool}/${gateway}`
-    const known = loads.get(key) ?? { inFlight: int(4), turn: 0 }
+    const known = loads.get(key) ?? { ...freshLoad(), inFlight: int(4) }
     loads.set(key, known)
     return known
   }

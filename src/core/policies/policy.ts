@@ -8,6 +8,13 @@ export interface Load {
   inFlight: number
   /** Where smooth round robin stands with it. */
   turn: number
+  /** Ms that its answers take, and when that was measured last (ms; -Infinity: never). Kept only where the policy asks for it. */
+  answerTime: number
+  answeredAt: number
+}
+
+export function freshLoad(): Load {
+  return { inFlight: 0, turn: 0, answerTime: 0, answeredAt: Number.NEGATIVE_INFINITY }
 }
 
 export interface Candidate {
@@ -22,4 +29,9 @@ export interface Policy<C extends Candidate> {
   pick(key: number, tried: readonly C[]): C | undefined
 }
 
-export type Build = <C extends Candidate>(candidates: readonly C[], random: () => number) => Policy<C>
+/** `now` in ms. */
+export type Build = <C extends Candidate>(
+  candidates: readonly C[],
+  random: () => number,
+  now: () => number,
+) => Policy<C>

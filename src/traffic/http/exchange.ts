@@ -15,7 +15,7 @@ import type { HttpListener } from './listener.ts'
 import { type FixedAnswer, ownAnswer, statusOf } from './own-answers.ts'
 import { Reply } from './reply.ts'
 import { type RequestHead, requestPath } from './request-head.ts'
-import type { ResponseHead } from './response-head.ts'
+import { blamesNextHop, type ResponseHead } from './response-head.ts'
 import { applyRules, type RouteRules } from './route-rules.ts'
 import { isIdempotent, protocolName } from './rules.ts'
 import { Sending } from './sending.ts'
@@ -228,7 +228,7 @@ export class Exchange implements Served {
       this.#sending.dial()
       return false
     }
-    attempt.respond(status)
+    attempt.respond(status, status >= 500 && blamesNextHop(head))
     this.#sending.forget()
     const untilClose = this.#reply.frame(head, minor)
     // A client that is still sending has not been heard to the end: no other request can follow on this connection.

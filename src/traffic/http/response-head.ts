@@ -237,3 +237,10 @@ function judge(head: ResponseHead, bytes: Buffer, base: number, toHead: boolean)
   }
   return 'done'
 }
+
+const NEXT_HOP_FAILED = /\r\nproxy-status:[^\r]*;[ \t]*error=(?!proxy_)/i
+
+/** Proxy-Status (RFC 9209): does the gateway say that it is well, and that whoever it asked is not? Its own errors begin with `proxy_`. */
+export function blamesNextHop({ text }: ResponseHead): boolean {
+  return NEXT_HOP_FAILED.test(text)
+}
