@@ -14,6 +14,7 @@ import { pathText } from './config/findings.ts'
 import type { Config } from './config/schema.ts'
 import { readStored } from './config/stored.ts'
 import { differences, everyName, seed } from './core/changes.ts'
+import { CONNECT } from './core/checks.ts'
 import type { World } from './core/nouns.ts'
 import { EMPTY, type Store } from './core/store.ts'
 import { isRefusal, type Refusal } from './errors.ts'
@@ -27,6 +28,7 @@ import { createLog, type Logger } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { tellWebhooks } from './telemetry/webhooks.ts'
 import { createTraffic } from './traffic/traffic.ts'
+import { runCheck } from './watch/check.ts'
 import { watchChecks } from './watch/checks.ts'
 import { watchLiveness } from './watch/liveness.ts'
 import { watchNames } from './watch/names.ts'
@@ -119,6 +121,8 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   if (refused !== null) throw new StartError(refused.detail)
 
   // People and tools.
+  const closing = new AbortController()
+  building.defer(() => closing.abort())
   const reload = building.use(
     createReload({
       path,
@@ -155,6 +159,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       file: () => reload.config,
       ready: () => (stopping ? ['stopping'] : traffic.closed().map(name => `listener ${name} is closed`)),
       reload: reload.now,
+      connects: async place => (await runCheck(CONNECT, place, closing.signal)).passed,
       inFlight: traffic.inFlight,
       webhooks,
       metrics: metrics.render,

@@ -26,6 +26,7 @@ import { createGuesses } from './guesses.ts'
 import { createHandlers, type Handlers } from './handlers/handlers.ts'
 import { openapi } from './openapi.ts'
 import { refusalOf, refuseUnreadable, sendProblem } from './problem.ts'
+import type { Connects } from './reach.ts'
 import { createEventStreams } from './stream.ts'
 import { watchUses } from './uses.ts'
 import { refuseFindings } from './written.ts'
@@ -52,6 +53,8 @@ export interface AdminOptions {
   ready(): readonly string[]
   /** Reads the configuration again; `changed` names what is different now. */
   reload(): Promise<Refusal | { readonly changed: readonly string[] }>
+  /** Does a TCP connection come about in time? */
+  readonly connects: Connects
   /** Requests, tunnels and connections under way in a gateway, or one instance of it, as a member of `pool`; null: of any pool, or none. */
   inFlight(pool: string | null, gateway: string, instance?: string): number
   readonly webhooks: Pick<Webhooks, 'stateOf' | 'test'>

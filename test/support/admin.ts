@@ -118,6 +118,7 @@ export async function testAdmin(
     listeners: () => [{ name: 'web', protocol: 'http', address: '127.0.0.1:8080', open: true }],
     ready: () => [],
     reload: async () => ({ changed: ['pool:main'] }),
+    connects: async () => true,
     inFlight: () => 0,
     webhooks,
     metrics: async () => 'up 1\n',

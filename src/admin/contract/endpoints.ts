@@ -16,6 +16,7 @@ import { operationEndpoints } from './operations.ts'
 import { poolEndpoints } from './pools.ts'
 import { routeEndpoints } from './routes.ts'
 import { serviceEndpoints } from './service.ts'
+import { validationEndpoints } from './validation.ts'
 import { webhookEndpoints } from './webhooks.ts'
 
 export const endpoints = {
@@ -27,6 +28,7 @@ export const endpoints = {
   ...failoverEndpoints,
   ...operationEndpoints,
   ...migrationEndpoints,
+  ...validationEndpoints,
   ...routeEndpoints,
   ...definitionEndpoints,
   ...eventEndpoints,

@@ -25,6 +25,13 @@ const most_body = 512 * 1024
 
 const refuses = [...CHANGE, 'unknown_reference', 'equal_routes'] as const
 
+const tried = z.strictObject({
+  validate: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'true: only if a connection through a healthy member comes about' }),
+})
+
 export const routeEndpoints = {
   list_routes: {
     method: 'GET',
@@ -50,11 +57,12 @@ export const routeEndpoints = {
     role: 'admin',
     scope: 'within',
     summary: 'Define a route',
+    query: tried,
     body: route,
     most_body,
     answer: routeSaved,
     creates: true,
-    refuses: [...refuses, 'duplicate_name'],
+    refuses: [...refuses, 'route_unreachable', 'duplicate_name'],
     example: { name: 'wiki', match: { host: 'wiki.example.com' }, target: { pool: 'main' } },
   },
   replace_route: {
@@ -63,10 +71,11 @@ export const routeEndpoints = {
     role: 'admin',
     scope: 'route',
     summary: 'Define a route anew; what is not said has its default',
+    query: tried,
     body: route.partial({ name: true }),
     most_body,
     answer: routeSaved,
-    refuses: [...refuses, 'not_found'],
+    refuses: [...refuses, 'route_unreachable', 'not_found'],
     example: { match: { host: 'nas.example.com' }, target: { pool: 'main' } },
     sample: { name: 'pinned' },
   },
@@ -76,10 +85,11 @@ export const routeEndpoints = {
     role: 'admin',
     scope: 'route',
     summary: 'Change a part of a route',
+    query: tried,
     body: mergePatch,
     most_body,
     answer: routeSaved,
-    refuses: [...refuses, 'not_found'],
+    refuses: [...refuses, 'route_unreachable', 'not_found'],
     example: { target: { gateway: null, pool: 'main' } },
   },
   delete_route: {

@@ -26,6 +26,7 @@ import { operationHandlers } from './operations.ts'
 import { poolHandlers } from './pools.ts'
 import { routeHandlers } from './routes.ts'
 import { serviceHandlers } from './service.ts'
+import { validationHandlers } from './validation.ts'
 import { webhookHandlers } from './webhooks.ts'
 
 export type Params<Path extends string> = Path extends `${string}/:${infer Name}/${infer Rest}`
@@ -85,6 +86,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
     ...failoverHandlers(options),
     ...operationHandlers(options),
     ...migrationHandlers(options),
+    ...validationHandlers(options),
     ...routeHandlers(options),
     ...definitionHandlers(options),
     ...eventHandlers(options),
