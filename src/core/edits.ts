@@ -51,11 +51,15 @@ export function redefine(
   const refusal = check(next, definitions.value)
   if (refusal !== null) return refusal
   // The revision of this change is the store's to give, so only what it leaves alone is stamped.
-  const left = [...everyName(next), 'settings'].filter(name => !names.includes(name))
+  const different = new Set(names)
+  const left = [...everyName(next), 'settings'].filter(name => !different.has(name))
   const stamps = Object.fromEntries(left.map(name => [name, stampOf(definitions, name)]))
   const alone = names.length === 1
-  const said = (all: Definitions) =>
-    alone ? objectOf(all, first) : Object.fromEntries(names.map(name => [name, objectOf(all, name)]))
+  const said = (all: Definitions) => {
+    const objects = objectsOf(all)
+    const of = (name: string) => objects.get(name) ?? null
+    return alone ? of(first) : Object.fromEntries(names.map(name => [name, of(name)]))
+  }
   return {
     documents: { definitions: { ...next, stamps }, ...withoutStrangers(world, next) },
     facts: [{ kind: 'definitions_changed', at: now, subject: 'definitions', cause, changed: names }],
@@ -112,12 +116,13 @@ function only<T>(record: Readonly<Record<string, T>>, names: ReadonlySet<string>
   return kept.length === entries.length ? record : Object.fromEntries(kept)
 }
 
-/** What `pool:NAME` and the like stand for; null: it is not there. */
-function objectOf({ gateways, pools, routes, settings }: Definitions, object: string): unknown {
-  if (object === 'settings') return settings
-  const [kind, name] = object.split(':')
-  const named: readonly { readonly name: string }[] = kind === 'gateway' ? gateways : kind === 'pool' ? pools : routes
-  return named.find(one => one.name === name) ?? null
+/** What `pool:NAME` and the like stand for. */
+function objectsOf({ gateways, pools, routes, settings }: Definitions): ReadonlyMap<string, unknown> {
+  const objects = new Map<string, unknown>([['settings', settings]])
+  for (const gateway of gateways) objects.set(`gateway:${gateway.name}`, gateway)
+  for (const pool of pools) objects.set(`pool:${pool.name}`, pool)
+  for (const route of routes) objects.set(`route:${route.name}`, route)
+  return objects
 }
 
 /** `core` loads nothing, not even `refuse`. */
