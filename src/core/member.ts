@@ -99,8 +99,17 @@ export function isLiteral(address: string): boolean {
   return address.includes(':') || /^[0-9.]+$/.test(address)
 }
 
-export function gatewayOf(world: World, name: string): Gateway | undefined {
-  return world.definitions.value.gateways.find(gateway => gateway.name === name)
+/** By name, made once for each list: with thousands of gateways a walk for each member would hold up traffic at every change. */
+const byName = new WeakMap<readonly Gateway[], ReadonlyMap<string, Gateway>>()
+
+export function gatewayOf({ definitions }: World, name: string): Gateway | undefined {
+  const { gateways } = definitions.value
+  let index = byName.get(gateways)
+  if (index === undefined) {
+    index = new Map(gateways.map(gateway => [gateway.name, gateway]))
+    byName.set(gateways, index)
+  }
+  return index.get(name)
 }
 
 function off(cause: string): Verdict {
