@@ -93,7 +93,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   const access = logged
     ? building.use(createAccessLog({ cluster: config.cluster, replica, sample, random: Math.random }))
     : null
-  const traffic = createTraffic({ state, clock, random: Math.random, access })
+  const traffic = createTraffic({ state, clock, random: Math.random, access, warn: text => log.warn(text) })
   building.defer(() => traffic.close())
   const metrics = createMetrics({ state, traffic: traffic.numbers, version, commit: env.GATEPOOL_COMMIT ?? '' })
   state.onFact(fact => tellFact(fact, log, metrics.count))

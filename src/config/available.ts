@@ -45,9 +45,6 @@ const rows: readonly Row[] = [
   { at: 'pools.*.hold_out', runs: only(false), what: 'holding a returning member out of load balancing' },
   { at: 'pools.*.slow_start', default: '10s', what: 'slow start' },
   { at: 'pools.*.max_connections', runs: off, what: 'a limit of connections' },
-  { at: 'routes.*.protocol', runs: but('udp'), what: 'routes for UDP' },
-  { at: 'routes.*.responses', what: 'UDP sessions' },
-  { at: 'routes.*.per_packet', runs: only(false), what: 'UDP sessions' },
 ]
 
 /**

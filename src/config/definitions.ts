@@ -210,7 +210,7 @@ export const pool = z.strictObject({
     .meta({ description: 'What happens to long connections' }),
   send_proxy: sendProxy
     .default('off')
-    .meta({ description: 'tcp, tls, udp routes: PROXY protocol towards the members; off, v1, v2' }),
+    .meta({ description: 'tcp, tls, udp routes: PROXY protocol towards the members; off, v1, v2 (udp: always v2)' }),
 })
 
 const HOST_PATTERN = 'expected a host name such as nas.example.com or "*.example.com", without a port'

@@ -292,11 +292,18 @@ function strangeTo(route: Route, path: Path): Finding[] {
   const strange = STRANGE[route.protocol].filter(key => !isDeepEqual(route[key], UNSAID[key]))
   const keys: string[][] = strange.map(key => [key])
   if (route.protocol !== 'http' && route.match.path !== UNSAID.match.path) keys.push(['match', 'path'])
-  return keys.map(key => ({
-    path: [...path, ...key],
-    code: 'bad_request',
-    message: `${route.protocol} routes have no ${key.join('.')}`,
-  }))
+  const version: Finding[] =
+    route.protocol === 'udp' && route.send_proxy === 'v1'
+      ? [{ path: [...path, 'send_proxy'], code: 'bad_request', message: 'version 1 knows no datagrams: use v2' }]
+      : []
+  const none = keys.map(
+    (key): Finding => ({
+      path: [...path, ...key],
+      code: 'bad_request',
+      message: `${route.protocol} routes have no ${key.join('.')}`,
+    }),
+  )
+  return [...none, ...version]
 }
 
 /** What a route that answers by itself cannot do, since it sends no request to anybody. */

@@ -4,7 +4,18 @@
 import { type PassiveEvent, type PassiveRules, type PassiveStep, passiveDue, passiveStep } from './ejection.ts'
 import type { Event, FactDraft, Target } from './events.ts'
 import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
-import type { Failing, GatewayPort, PassiveRecord, Pool, PoolView, Sight, Snapshot, Upstream, World } from './nouns.ts'
+import type {
+  Failing,
+  GatewayPort,
+  MemberState,
+  PassiveRecord,
+  Pool,
+  PoolView,
+  Sight,
+  Snapshot,
+  Upstream,
+  World,
+} from './nouns.ts'
 import { own } from './own.ts'
 import { portOf } from './plan.ts'
 
@@ -135,6 +146,12 @@ function portIn(key: string): GatewayPort {
 function isUnder(world: World, pool: string, name: string): boolean {
   if (pool !== NO_POOL) return poolOf(world, pool)?.members.some(({ gateway }) => gateway === name) === true
   return world.definitions.value.routes.some(({ target }) => 'gateway' in target && target.gateway === name)
+}
+
+/** How the member behind an upstream stands on its port; null: it is none any more, or in no pool. */
+export function stateOf({ pools, ports }: Snapshot, { key, pool, gateway: name }: Target): MemberState | null {
+  const view = own(ports, `${pool}@${portIn(key)}`) ?? own(pools, pool)
+  return view?.members.find(({ gateway }) => gateway === name)?.state ?? null
 }
 
 /** The views of its pool in which an upstream stands: as what its HTTP is, and as what is on its port. */

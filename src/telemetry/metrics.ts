@@ -27,6 +27,8 @@ export interface TrafficNumbers {
   connectionsTotal(): Iterable<Sample>
   connectionsRefused(): Iterable<Sample>
   bytes(): Iterable<Sample>
+  udpSessions(): Iterable<Sample>
+  udpDropped(): Iterable<Sample>
   /** What runs now, by member: requests, tunnels, connections and sessions. */
   inFlight(): Iterable<Sample>
 }
@@ -93,6 +95,10 @@ export function createMetrics({ state, traffic, version, commit }: MetricsOption
     () => traffic.connectionsRefused(),
   )
   read('counter', 'l4_bytes_total', 'Bytes passed on', ['listener', 'protocol', 'direction'], () => traffic.bytes())
+  read('gauge', 'udp_sessions_active', 'UDP sessions', ['listener'], () => traffic.udpSessions())
+  read('counter', 'udp_datagrams_dropped_total', 'Datagrams that were not passed on', ['listener', 'reason'], () =>
+    traffic.udpDropped(),
+  )
   read('gauge', 'member_up', '1 when the member is ready', ['pool', 'gateway'], () =>
     pools().flatMap(({ name: pool, members }) =>
       members.map(({ gateway, ready }) => ({ labels: { pool, gateway }, value: Number(ready) })),

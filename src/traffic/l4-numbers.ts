@@ -2,6 +2,7 @@
 import type { AttemptEnd } from '../core/after.ts'
 import type { Slots } from './slots.ts'
 import type { TcpListener } from './tcp/listener.ts'
+import type { UdpListener } from './udp/listener.ts'
 
 interface Sample {
   readonly labels: Readonly<Record<string, string>>
@@ -19,6 +20,7 @@ export function countRetry(retries: Retries, pool: string, reason: AttemptEnd | 
 
 export interface Counted {
   readonly tcp: () => Iterable<TcpListener>
+  readonly udp: () => Iterable<UdpListener>
   readonly slots: Slots
   readonly retries: Retries
 }
@@ -67,10 +69,31 @@ export class L4Numbers {
   }
 
   *bytes(): Iterable<Sample> {
-    for (const { rules, counts } of this.#counted.tcp()) {
-      const labels = { listener: rules.name, protocol: rules.protocol }
-      yield { labels: { ...labels, direction: 'to_upstream' }, value: counts.bytesToUpstream }
-      yield { labels: { ...labels, direction: 'to_client' }, value: counts.bytesToClient }
+    for (const { rules, counts } of this.#counted.tcp())
+      yield* both({ listener: rules.name, protocol: rules.protocol }, counts)
+    for (const { route, counts } of this.#counted.udp())
+      yield* both({ listener: route.route.name, protocol: 'udp' }, counts)
+  }
+
+  *udpSessions(): Iterable<Sample> {
+    for (const { route, counts } of this.#counted.udp())
+      yield { labels: { listener: route.route.name }, value: counts.active }
+  }
+
+  /** Datagrams that were not passed on. */
+  *udpDropped(): Iterable<Sample> {
+    for (const { route, counts } of this.#counted.udp()) {
+      const { limited, denied, malformed, outages, lost } = counts
+      for (const [reason, value] of Object.entries({ limited, denied, malformed, outage: outages, lost }))
+        if (value > 0) yield { labels: { listener: route.route.name, reason }, value }
     }
   }
+}
+
+function* both(
+  labels: Sample['labels'],
+  { bytesToUpstream, bytesToClient }: { readonly bytesToUpstream: number; readonly bytesToClient: number },
+): Iterable<Sample> {
+  yield { labels: { ...labels, direction: 'to_upstream' }, value: bytesToUpstream }
+  yield { labels: { ...labels, direction: 'to_client' }, value: bytesToClient }
 }

@@ -12,10 +12,12 @@ import { inRanges } from './address.ts'
 import { countRetry, L4Numbers, type Retries } from './l4-numbers.ts'
 import { compileL4, type L4Route } from './l4-route.ts'
 import { whyNotListening } from './listen-errors.ts'
-import { RouteListeners } from './route-listeners.ts'
+import { type RouteListener, RouteListeners } from './route-listeners.ts'
 import { Sessions } from './sessions.ts'
 import { type InFlight, Slots } from './slots.ts'
 import { type TcpContext, TcpListener, type TcpRules } from './tcp/listener.ts'
+import { type UdpContext, UdpListener } from './udp/listener.ts'
+import { type Room, roomOfProcess } from './udp/room.ts'
 import { tcpWire } from './wire.ts'
 
 /** Ms between two sweeps: a deadline is kept to within so much. */
@@ -47,6 +49,10 @@ export interface L4Options {
   readonly state: State
   readonly clock: Clock
   readonly random: () => number
+  /** UDP sessions that there may be in all; absent: as the process has descriptors for. */
+  readonly room?: Room
+  /** Told what cannot be had as it was asked for. */
+  readonly warn?: (text: string) => void
 }
 
 /** A listener for TLS with the configuration that it was made from. */
@@ -55,7 +61,13 @@ interface Passthrough {
   readonly listener: TcpListener
 }
 
-export function createL4({ state, clock, random }: L4Options): L4Traffic {
+export function createL4({
+  state,
+  clock,
+  random,
+  room = roomOfProcess(),
+  warn = () => undefined,
+}: L4Options): L4Traffic {
   const retries: Retries = new Map()
   const slots = new Slots(random, () => NOTHING_HELD)
   const sessions = new Sessions(state)
@@ -66,7 +78,7 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
   let followed: Definitions | null = null
   let following: Promise<unknown> = Promise.resolve()
 
-  const context: TcpContext = {
+  const context: TcpContext & UdpContext = {
     state,
     slots,
     now: () => clock.now(),
@@ -74,6 +86,7 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
     wire: tcpWire,
     sessions,
     coarseNow: () => coarse,
+    room,
   }
 
   const onFailed = ({ name }: Route, cause: string) =>
@@ -83,6 +96,19 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
     make: route => new TcpListener(context, route.listen ?? ANYWHERE, routeRules(state, route)),
     configure: (listener, route) => {
       listener.rules = routeRules(state, route)
+    },
+    onFailed,
+  })
+
+  const udp = new RouteListeners<UdpListener>({
+    clock,
+    make: route => {
+      if (route.max_sessions > room.most)
+        warn(`route ${route.name} gets at most ${room.most} sessions: this process may not open more files`)
+      return new UdpListener(context, route.listen ?? ANYWHERE, compileL4(route, state.snapshot.world))
+    },
+    configure: (listener, route) => {
+      listener.route = compileL4(route, state.snapshot.world)
     },
     onFailed,
   })
@@ -98,7 +124,8 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
     if (value === followed) return
     followed = value
     const routes = value.routes.filter(({ enabled }) => enabled)
-    following = tcp.follow(routes.filter(({ protocol }) => protocol === 'tcp'))
+    const of = (wanted: Route['protocol']) => routes.filter(({ protocol }) => protocol === wanted)
+    following = Promise.all([tcp.follow(of('tcp')), udp.follow(of('udp'))])
   }
   const unsubscribe = state.onChange(follow)
   follow()
@@ -108,6 +135,7 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
     // One sweep ahead of the time, so that a deadline counted from it is never early.
     coarse = now + SWEEP
     for (const listener of tcpListeners()) listener.sweep(now)
+    for (const listener of udp.all()) listener.sweep(now)
     if (++sweeps % (1000 / SWEEP) === 0) slots.second(state.snapshot)
   })
 
@@ -151,15 +179,17 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
     },
     listeners: () => [
       ...[...passing].map(([name, { listener }]) => statusOf(name, 'tls', listener)),
-      ...[...tcp.current()].map(([{ name }, listener]) => statusOf(name, 'tcp', listener)),
+      ...[...tcp.current(), ...udp.current()].map(([{ name, protocol }, listener]) =>
+        statusOf(name, protocol, listener),
+      ),
     ],
     inFlight: slots.inFlight,
-    numbers: new L4Numbers({ tcp: tcpListeners, slots, retries }),
+    numbers: new L4Numbers({ tcp: tcpListeners, udp: () => udp.all(), slots, retries }),
     async drain() {
       unsubscribe()
       for (const { listener } of passing.values()) retire(listener)
       passing.clear()
-      await Promise.all([...leaving.values(), tcp.drain()])
+      await Promise.all([...leaving.values(), tcp.drain(), udp.drain()])
     },
     close() {
       unsubscribe()
@@ -167,6 +197,7 @@ export function createL4({ state, clock, random }: L4Options): L4Traffic {
       sessions[Symbol.dispose]()
       for (const listener of tcpListeners()) listener.cut()
       tcp.cut()
+      udp.cut()
       slots.release()
     },
   }
@@ -223,7 +254,7 @@ function sameAddress(a: Listener, b: Listener): boolean {
 function statusOf(
   name: string,
   protocol: string,
-  { address, open }: Pick<TcpListener, 'address' | 'open'>,
+  { address, open }: Pick<RouteListener, 'address' | 'open'>,
 ): ListenerStatus {
   const { host, port } = address
   return { name, protocol, address: `${host.includes(':') ? `[${host}]` : host}:${port}`, open }

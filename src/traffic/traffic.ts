@@ -30,11 +30,13 @@ export interface TrafficOptions {
   readonly random: () => number
   /** Null: requests are not logged. */
   readonly access: AccessLog | null
+  /** Told what cannot be had as it was asked for. */
+  readonly warn: (text: string) => void
 }
 
-export function createTraffic({ state, clock, random, access }: TrafficOptions): Traffic {
+export function createTraffic({ state, clock, random, access, warn }: TrafficOptions): Traffic {
   const http = createHttp({ state, clock, random, access })
-  const l4 = createL4({ state, clock, random })
+  const l4 = createL4({ state, clock, random, warn })
   let passing: readonly Listener[] = []
   const both = (what: 'retries' | 'upstreamErrors' | 'inFlight' | 'connectionsActive' | 'connectionsTotal') =>
     function* (): Iterable<Sample> {
@@ -69,6 +71,8 @@ export function createTraffic({ state, clock, random, access }: TrafficOptions):
       connectionsTotal: both('connectionsTotal'),
       connectionsRefused: () => l4.numbers.connectionsRefused(),
       bytes: () => l4.numbers.bytes(),
+      udpSessions: () => l4.numbers.udpSessions(),
+      udpDropped: () => l4.numbers.udpDropped(),
     },
     inFlight: (pool, gateway, instance) =>
       http.inFlight(pool, gateway, instance) + l4.inFlight(pool, gateway, instance),

@@ -3,11 +3,12 @@
  */
 import type { Clock } from '../clock.ts'
 import { CONNECT, checksOf, decide } from '../core/checks.ts'
-import { gatewayOf } from '../core/member.ts'
+import { gatewayOf, upstreamsOf } from '../core/member.ts'
 import type { Upstream } from '../core/nouns.ts'
 import { passiveAgenda, poolOf, targetOf, upstreamOf } from '../core/passive.ts'
 import type { State } from '../state.ts'
 import { runCheck } from './check.ts'
+import { answersDatagrams } from './datagram.ts'
 
 /** Ms between two looks while something is pending. */
 const LOOK = 1_000
@@ -71,11 +72,14 @@ export function watchTrials({ state, clock, now }: TrialOptions): Disposable {
   }
 }
 
-/** The active checks of its pool, made once, or a connection where there are none. */
+/** The active checks of its pool, made once, or a connection where there are none. They ask for HTTP's port, and say nothing of another. */
 async function tried({ snapshot: { world } }: State, upstream: Upstream, signal: AbortSignal): Promise<boolean> {
+  if (upstream.key.endsWith('/udp')) return answersDatagrams(upstream, signal)
   const pool = poolOf(world, upstream.pool)
   const gateway = gatewayOf(world, upstream.gateway)
-  const checks = gateway === undefined ? [] : checksOf(world, upstream.pool, gateway)
+  const isHttp =
+    gateway !== undefined && upstreamsOf(world, upstream.pool, gateway).some(({ key }) => key === upstream.key)
+  const checks = isHttp ? checksOf(world, upstream.pool, gateway) : []
   const results = await Promise.all(
     (checks.length > 0 ? checks : [CONNECT]).map(check => runCheck(check, upstream, signal)),
   )

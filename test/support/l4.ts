@@ -34,6 +34,8 @@ export interface L4Options {
   readonly clock?: Clock
   /** Watches ejected upstreams as the program does. */
   readonly trials?: boolean
+  /** UDP sessions that there may be in all. */
+  readonly most?: number
 }
 
 /** Runs these definitions as an operator would write them. */
@@ -48,7 +50,12 @@ export async function startL4(written: Written, options: L4Options = {}): Promis
   const facts: Fact[] = []
   state.onFact(fact => facts.push(fact))
   const trials = options.trials ? watchTrials({ state, clock, now: () => clock.now() }) : undefined
-  const l4 = createL4({ state, clock, random: Math.random })
+  const l4 = createL4({
+    state,
+    clock,
+    random: Math.random,
+    ...(options.most === undefined ? {} : { room: { taken: 0, most: options.most } }),
+  })
   const listeners = (options.listeners ?? []).map(one =>
     listener.parse({ name: 'pass', protocol: 'tls', listen: '127.0.0.1:0', ...one }),
   )

@@ -1,0 +1,226 @@
+/**
+ * The listening socket of one UDP route and its sessions, one for each client address and port. Bounded: beyond a limit the oldest session
+ * that nobody has answered gives way; those that were answered never do, so that a flood from made-up addresses only fights itself.
+ */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
+import type { ListenAddress } from '../../config/schema.ts'
+import type { FailureReason } from '../../core/nouns.ts'
+import { plainAddress } from '../address.ts'
+import type { AttemptContext } from '../attempt.ts'
+import type { L4Route } from '../l4-route.ts'
+import { type Endpoint, readProxyHeader, V2_SIGNATURE } from '../proxy-protocol/read.ts'
+import type { RouteListener } from '../route-listeners.ts'
+import type { Slot } from '../slots.ts'
+import { literalLookup } from './lane.ts'
+import type { Room } from './room.ts'
+import { UdpSession } from './session.ts'
+
+/** Bytes that we ask the kernel to keep for us while we are busy; it gives what it is allowed to. */
+const RECEIVE_BUFFER = 4 * 1024 * 1024
+/** Ms in which answers that are under way may still come, at an end. */
+const LAST_ANSWERS = 1_000
+
+export interface UdpContext extends AttemptContext {
+  /** Ms of a clock that moves with the sweep. */
+  readonly coarseNow: () => number
+  /** Sessions that all listeners may have together. */
+  readonly room: Room
+}
+
+export class UdpCounts {
+  active = 0
+  bytesToUpstream = 0
+  bytesToClient = 0
+  /** Datagrams: over a limit, of an address that may not, without the header they need, with nobody to serve them, lost on the way. */
+  limited = 0
+  denied = 0
+  malformed = 0
+  outages = 0
+  lost = 0
+}
+
+/** The sessions of one client address. */
+interface Client {
+  readonly sessions: Map<number, UdpSession>
+  readonly unanswered: Set<UdpSession>
+}
+
+export class UdpListener implements RouteListener {
+  readonly context: UdpContext
+  readonly counts = new UdpCounts()
+  route: L4Route
+
+  readonly #socket: Socket
+  readonly #listen: ListenAddress
+  readonly #clients = new Map<string, Client>()
+  /** Oldest first. */
+  readonly #unanswered = new Set<UdpSession>()
+  readonly #empty = Promise.withResolvers<void>()
+  #sessions = 0
+  #isOpen = false
+  /** Ms (coarse); Infinity: it is not ending. */
+  #endsAt = Number.POSITIVE_INFINITY
+  #destination: Endpoint = { address: '', port: 0 }
+
+  constructor(context: UdpContext, listen: ListenAddress, route: L4Route) {
+    this.context = context
+    this.#listen = listen
+    this.route = route
+    const type = isIPv6(listen.host) ? 'udp6' : 'udp4'
+    this.#socket = createSocket({ type, lookup: literalLookup, recvBufferSize: RECEIVE_BUFFER })
+    this.#socket.on('message', (bytes, from) => this.#onMessage(bytes, from))
+  }
+
+  get address(): ListenAddress {
+    return this.#isOpen ? { host: this.#destination.address, port: this.#destination.port } : this.#listen
+  }
+
+  get open(): boolean {
+    return this.#isOpen
+  }
+
+  bind(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once('error', reject)
+      this.#socket.bind({ address: this.#listen.host, port: this.#listen.port, exclusive: true }, () => {
+        this.#socket.off('error', reject)
+        this.#socket.on('error', () => undefined)
+        const { address, port } = this.#socket.address()
+        this.#destination = { address, port }
+        this.#isOpen = true
+        resolve()
+      })
+    })
+  }
+
+  /** Ends the sessions whose deadline is over at `now` (coarse ms). */
+  sweep(now: number): void {
+    let isWaiting = false
+    for (const { sessions } of this.#clients.values()) {
+      for (const session of sessions.values()) {
+        if (session.deadline <= now) session.end()
+        else if (!isWaiting && this.#endsAt < Number.POSITIVE_INFINITY) isWaiting = session.isWaiting
+      }
+    }
+    if (now >= this.#endsAt || (!isWaiting && this.#endsAt < Number.POSITIVE_INFINITY)) this.cut()
+  }
+
+  /** Takes nothing new; ends when the answers that are under way have come, or soon. */
+  drain(): Promise<void> {
+    this.#endsAt = this.context.coarseNow() + LAST_ANSWERS
+    if (this.#sessions === 0) this.cut()
+    return this.#empty.promise
+  }
+
+  cut(): void {
+    for (const { sessions } of this.#clients.values()) for (const session of sessions.values()) session.end()
+    this.#isOpen = false
+    this.#endsAt = Number.POSITIVE_INFINITY
+    try {
+      this.#socket.close()
+    } catch {
+      // It was closed already, or never opened.
+    }
+    this.#empty.resolve()
+  }
+
+  // --- For its sessions.
+
+  answer({ peer }: UdpSession, bytes: Buffer): void {
+    if (!this.#isOpen) return
+    this.counts.bytesToClient += bytes.length
+    this.#socket.send(bytes, peer.port, peer.address)
+  }
+
+  /** Its first answer came: from now on it stays. */
+  answered(session: UdpSession): void {
+    this.#unanswered.delete(session)
+    this.#clients.get(session.peer.address)?.unanswered.delete(session)
+  }
+
+  report(slot: Slot, route: string, result: 'ok' | FailureReason): void {
+    if (result !== 'ok') slot.counts.failures++
+    const { state, now } = this.context
+    state.apply({ kind: 'outcome', upstream: slot.upstream, route, result, at: now() })
+  }
+
+  left(session: UdpSession): void {
+    const { address, port } = session.peer
+    const client = this.#clients.get(address)
+    if (client?.sessions.get(port) !== session) return
+    client.sessions.delete(port)
+    client.unanswered.delete(session)
+    this.#unanswered.delete(session)
+    if (client.sessions.size === 0) this.#clients.delete(address)
+    this.#sessions--
+    this.context.room.taken--
+    this.counts.active--
+  }
+
+  #onMessage(bytes: Buffer, from: RemoteInfo): void {
+    const known = this.#clients.get(from.address)?.sessions.get(from.port)
+    const peer = plainAddress(from.address)
+    let source: Endpoint = { address: peer, port: from.port }
+    let data = bytes
+    if (this.route.sendsProxy(peer)) {
+      // Only the first datagram has to say for whom it is.
+      if (known === undefined || beginsWithHeader(bytes)) {
+        const reading = readProxyHeader(bytes)
+        if (reading.kind === 'more' || reading.kind === 'malformed') {
+          this.counts.malformed++
+          return
+        }
+        data = bytes.subarray(reading.length)
+        if (reading.kind === 'proxied') source = reading.source
+      }
+    }
+    const session = known ?? this.#begin(from, source)
+    session?.send(data)
+  }
+
+  #begin(peer: RemoteInfo, source: Endpoint): UdpSession | null {
+    const { counts, context, route } = this
+    if (this.#endsAt < Number.POSITIVE_INFINITY) return null
+    if (route.admits !== null && !route.admits(source.address)) {
+      counts.denied++
+      return null
+    }
+    if (!this.#makeRoom(peer.address, route.sendsProxy(plainAddress(peer.address)))) {
+      counts.limited++
+      return null
+    }
+    const session = new UdpSession(this, route, peer, source, this.#destination)
+    let client = this.#clients.get(peer.address)
+    if (client === undefined) {
+      client = { sessions: new Map(), unanswered: new Set() }
+      this.#clients.set(peer.address, client)
+    }
+    client.sessions.set(peer.port, session)
+    client.unanswered.add(session)
+    this.#unanswered.add(session)
+    this.#sessions++
+    context.room.taken++
+    counts.active++
+    return session
+  }
+
+  /** Is there room for one more of this address, perhaps in the place of one that nobody has answered? */
+  #makeRoom(address: string, isProxy: boolean): boolean {
+    const { max_sessions: most, max_sessions_per_address: mostOfOne } = this.route.route
+    const client = this.#clients.get(address)
+    if (client !== undefined && !isProxy && client.sessions.size >= mostOfOne) return evict(client.unanswered)
+    const { room } = this.context
+    return this.#sessions < most && room.taken < room.most ? true : evict(this.#unanswered)
+  }
+}
+
+function evict(unanswered: ReadonlySet<UdpSession>): boolean {
+  const [oldest] = unanswered
+  oldest?.end()
+  return oldest !== undefined
+}
+
+function beginsWithHeader(bytes: Buffer): boolean {
+  return bytes.subarray(0, V2_SIGNATURE.length).equals(V2_SIGNATURE)
+}
