@@ -11,6 +11,7 @@ import type { AttemptContext } from '../attempt.ts'
 import type { L4Route } from '../l4-route.ts'
 import { type Endpoint, readProxyHeader, V2_SIGNATURE } from '../proxy-protocol/read.ts'
 import type { RouteListener } from '../route-listeners.ts'
+import type { Sessions } from '../sessions.ts'
 import type { Slot } from '../slots.ts'
 import { literalLookup } from './lane.ts'
 import type { Room } from './room.ts'
@@ -24,6 +25,7 @@ const LAST_ANSWERS = 1_000
 export interface UdpContext extends AttemptContext {
   /** Ms of a clock that moves with the sweep. */
   readonly coarseNow: () => number
+  readonly sessions: Sessions
   /** Sessions that all listeners may have together. */
   readonly room: Room
 }

@@ -10,6 +10,7 @@ import { Attempt } from '../attempt.ts'
 import type { L4Route } from '../l4-route.ts'
 import type { Endpoint } from '../proxy-protocol/read.ts'
 import { proxyHeader } from '../proxy-protocol/write.ts'
+import type { Session } from '../sessions.ts'
 import { Lane, type LaneOwner } from './lane.ts'
 import type { UdpListener } from './listener.ts'
 
@@ -34,6 +35,8 @@ export class UdpSession implements LaneOwner {
   /** Where each datagram picks anew: the lanes by upstream. */
   #lanes: Map<string, Lane> | null = null
   #seen: Snapshot | null = null
+  /** What its pool may close; the next datagram of the client then begins anew. */
+  #place: Session | null = null
   #requests = 0
   #answers = 0
   /** Of its lane: the one that says for whom it is. */
@@ -108,6 +111,7 @@ export class UdpSession implements LaneOwner {
     }
     if (lane !== this.#lane) return
     this.#lane = null
+    if (this.#place !== null) this.#listener.context.sessions.delete(this.#place)
     // An upstream that has answered was the right one then; the search for the next begins from the start.
     const wasAnswered = this.#attempt.answered
     const step = this.#attempt.fail('connect_refused')
@@ -158,9 +162,12 @@ export class UdpSession implements LaneOwner {
   #open(): void {
     const { slot } = this.#attempt
     if (slot === null) return
-    this.#seen = this.#listener.context.state.snapshot
+    const { state, sessions } = this.#listener.context
+    this.#seen = state.snapshot
     this.#lane = new Lane(slot, this)
     this.#isFirst = true
+    this.#place = { target: this.#route.target, upstream: slot.upstream, end: () => this.end() }
+    sessions.add(this.#place, state.snapshot)
   }
 
   #passAll(bytes: readonly Buffer[]): void {
@@ -200,6 +207,8 @@ export class UdpSession implements LaneOwner {
   }
 
   #release(): void {
+    if (this.#place !== null) this.#listener.context.sessions.delete(this.#place)
+    this.#place = null
     if (this.#attempt.answered) this.#attempt.finish()
     else this.#attempt.fail('client_left')
   }

@@ -114,6 +114,21 @@ test('a session whose member goes down moves with its next datagram; a drained m
   for (const member of members) member.close()
 })
 
+test('a pool that wants its sessions closed at a drain has them begin anew', async t => {
+  const members = await datagramMembers(2)
+  const pool = { sessions: { on_drain: 'close' } } as const
+  await using l4 = await startL4(udpPool(['a', 'b'], members[0]?.port ?? 0, { pool }))
+  await using client = await datagrams()
+  client.send('x', l4.port('udp'))
+  t.equal(await client.next(), '0 x')
+  const { holds } = l4.state.snapshot.world
+  const value = { ...holds.value, gateways: { a: [drained] } }
+  l4.state.apply({ kind: 'committed', documents: { holds: { revision: 2, value } }, facts: [], at: Date.now() })
+  client.send('y', l4.port('udp'))
+  t.equal(await client.next(), '1 y')
+  for (const member of members) member.close()
+})
+
 test('with nobody left nothing is answered', async t => {
   const members = await datagramMembers(1)
   members[0]?.close()
