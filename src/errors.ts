@@ -36,6 +36,7 @@ export const errors = {
   upstream_timeout: { title: 'The upstream did not answer in time', status: 504, retry: true },
   pool_outage: { title: 'No gateway of the pool can serve at the moment', status: 503, retry: true },
   pool_full: { title: 'Every gateway of the pool is at its limit', status: 503, retry: true },
+  dial_failed: { title: 'This replica cannot open another connection', status: 503, retry: true },
   too_many_connections: { title: 'Too many connections', status: 503, retry: true },
   shutting_down: { title: 'This replica is shutting down', status: 503, retry: true },
 

@@ -290,6 +290,9 @@ export const route = z.strictObject({
   response_timeout: duration({ min: 1 })
     .prefault('30s')
     .meta({ description: 'From the request to the head of its answer' }),
+  response_body_timeout: duration()
+    .prefault('5m')
+    .meta({ description: 'Without a byte of an answer that has begun; 0s: for ever' }),
   retry: z
     .strictObject({
       tries: COUNT.min(1).max(256).default(3).meta({ description: 'Upstreams to try, the first included' }),

@@ -263,6 +263,7 @@ function checkShape(route: Route, path: Path): Finding[] {
 
 const OF_HTTP = [
   'response_timeout',
+  'response_body_timeout',
   'upstream_host',
   'upgrade',
   'tunnel_timeout',

@@ -7,6 +7,8 @@ export type AttemptEnd =
   /** Nothing was sent: refused, or no connection in time. */
   | 'connect_refused'
   | 'connect_timeout'
+  /** Nothing was sent, and that is our own doing: no file descriptor, port or memory is left for another connection. */
+  | 'not_dialled'
   /** Ended by the upstream before a whole response head. */
   | 'closed'
   | 'reset'
@@ -41,19 +43,21 @@ export type Next =
   /** Send it again: to the `same` upstream on a fresh connection, or to an`other` one; `free` takes nothing from the budget. */
   | { readonly kind: 'again'; readonly where: 'same' | 'other'; readonly free: boolean; readonly blame: boolean }
   /** It cannot be sent again: answer with `status`, or `cut` the connection when the answer has begun. */
-  | { readonly kind: 'give_up'; readonly status: 502 | 504 | 499 | 'cut'; readonly blame: boolean }
+  | { readonly kind: 'give_up'; readonly status: 502 | 503 | 504 | 499 | 'cut'; readonly blame: boolean }
   /** It could be sent again, but its tries or its time are used up: all down when nobody is left, else `status`. */
-  | { readonly kind: 'exhausted'; readonly status: 502 | 504; readonly blame: boolean }
+  | { readonly kind: 'exhausted'; readonly status: 502 | 503 | 504; readonly blame: boolean }
 
 const LEFT: Next = { kind: 'give_up', status: 499, blame: false }
 const CUT: Next = { kind: 'give_up', status: 'cut', blame: true }
 const BAD: Next = { kind: 'give_up', status: 502, blame: true }
 const LOST: Next = { kind: 'give_up', status: 502, blame: false }
 const LATE: Next = { kind: 'give_up', status: 504, blame: true }
+const OURS: Next = { kind: 'give_up', status: 503, blame: false }
 const EXHAUSTED_BAD: Next = { kind: 'exhausted', status: 502, blame: true }
 const EXHAUSTED_LATE: Next = { kind: 'exhausted', status: 504, blame: true }
 const REFRESH: Next = { kind: 'again', where: 'same', free: true, blame: false }
 const OTHER_FREE: Next = { kind: 'again', where: 'other', free: true, blame: true }
+const OTHER_UNBLAMED: Next = { kind: 'again', where: 'other', free: true, blame: false }
 const OTHER: Next = { kind: 'again', where: 'other', free: false, blame: true }
 
 /** The next step after `end`. Whether the budget has a token for a retry that is not free is the caller's to ask. */
@@ -66,6 +70,9 @@ export function after(end: AttemptEnd, now: Circumstances): Next {
     case 'connect_refused':
       // Nothing was sent, so any method may go elsewhere, and it costs nothing.
       return now.held ? elsewhere(now, true, EXHAUSTED_BAD) : BAD
+    case 'not_dialled':
+      // It may be the address: ports run out for each by itself, and others have idle connections. Nobody is blamed.
+      return now.held && now.triesLeft > 0 && now.inTime ? OTHER_UNBLAMED : OURS
     case 'connect_timeout':
       return now.held ? elsewhere(now, true, EXHAUSTED_LATE) : LATE
     case 'closed':

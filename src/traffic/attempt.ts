@@ -33,6 +33,7 @@ export interface AttemptContext {
 const CODES: Readonly<Record<AttemptEnd, ErrorCode>> = {
   connect_refused: 'upstream_refused',
   connect_timeout: 'upstream_connect_timeout',
+  not_dialled: 'dial_failed',
   closed: 'upstream_closed',
   reset: 'upstream_closed',
   response_timeout: 'upstream_timeout',
@@ -54,7 +55,7 @@ export class Attempt implements Circumstances {
   slot: Slot | null = null
   /** Only a fresh connection will do: the last one was an idle one that had gone away. */
   fresh = false
-  status: 502 | 504 | 499 = 502
+  status: 502 | 503 | 504 | 499 = 502
   code: ErrorCode = 'upstream_refused'
 
   // For `after`.
@@ -147,7 +148,7 @@ export class Attempt implements Circumstances {
     this.triesLeft = this.#triesLeft()
     this.inTime = this.#inTime()
     const next = after(end, this)
-    if (next.blame && end !== 'client_left') {
+    if (next.blame && end !== 'client_left' && end !== 'not_dialled') {
       if (this.slot !== null) this.slot.counts.failures++
       this.#report(end)
     }
@@ -162,7 +163,8 @@ export class Attempt implements Circumstances {
       return 'again'
     }
     const slot = picker && this.#pick(picker)
-    if (!slot) return this.#end('outage')
+    // It was not them: they may be well.
+    if (!slot) return end === 'not_dialled' ? this.#giveUp(503) : this.#end('outage')
     if (next.kind === 'exhausted') return this.#giveUp(next.status)
     if (!next.free && !picker.budget.take()) {
       this.#context.onRetry(picker.plan.pool, 'budget')
@@ -195,7 +197,7 @@ export class Attempt implements Circumstances {
     return { tries, last }
   }
 
-  #giveUp(status: 502 | 504 | 499 | 'cut'): Step {
+  #giveUp(status: 502 | 503 | 504 | 499 | 'cut'): Step {
     if (status === 'cut') return this.#end('cut')
     this.status = status
     return this.#end('answer')

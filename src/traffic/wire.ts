@@ -15,3 +15,19 @@ export interface Wire {
 export const tcpWire: Wire = {
   dial: ({ address, port }, onread) => connect({ host: address, port, noDelay: true, allowHalfOpen: true, onread }),
 }
+
+/** What this process lacks, and no upstream can help. */
+const OURS: ReadonlySet<string | undefined> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'EAGAIN',
+])
+
+/** How an attempt to dial ended whose socket failed with the system's error `code`. */
+export function dialEnd(code: string | undefined): 'connect_refused' | 'connect_timeout' | 'not_dialled' {
+  if (OURS.has(code)) return 'not_dialled'
+  return code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_refused'
+}

@@ -55,21 +55,21 @@ function inWords(next: Next): string {
 }
 
 /** Where nothing of the request reached the upstream, whatever its method. */
-const unsent = (exhausted: string, refused: string): Record<Case, string> => ({
-  'a GET': FREE,
-  'a GET, its second retry': FREE,
-  'a GET on a reused connection': FREE,
+const unsent = (exhausted: string, refused: string, again = FREE): Record<Case, string> => ({
+  'a GET': again,
+  'a GET, its second retry': again,
+  'a GET on a reused connection': again,
   'a GET on a reused connection, too late': exhausted,
-  'a GET on a fresh connection after a reused one': FREE,
+  'a GET on a fresh connection after a reused one': again,
   'a GET, no tries left': exhausted,
   'a GET, too late': exhausted,
   'a GET whose answer has begun': CUT,
   'a PUT whose body is held no longer': refused,
-  'a POST of which a byte was sent': FREE,
-  'a POST of which a byte was sent, on a reused connection': FREE,
-  'a POST of which nothing was sent': FREE,
-  'a POST of which nothing was sent, on a reused connection': FREE,
-  'a POST of which nothing was sent, its second retry': FREE,
+  'a POST of which a byte was sent': again,
+  'a POST of which a byte was sent, on a reused connection': again,
+  'a POST of which nothing was sent': again,
+  'a POST of which nothing was sent, on a reused connection': again,
+  'a POST of which nothing was sent, its second retry': again,
 })
 
 const lost: Record<Case, string> = {
@@ -96,6 +96,7 @@ const always = (answer: string): Record<Case, string> =>
 const table: Record<AttemptEnd, Record<Case, string>> = {
   connect_refused: unsent(DOWN, BAD),
   connect_timeout: unsent(DOWN_LATE, LATE),
+  not_dialled: unsent('answer 503', 'answer 503', 'again, another, free'),
   closed: lost,
   reset: lost,
   malformed: {
@@ -155,7 +156,7 @@ test('in all circumstances there are: no rule of retries is ever broken', t => {
                       const case_ = `${end} ${JSON.stringify(now)}`
                       if (again && answered) t.fail(`sent again after an answer had begun: ${case_}`)
                       if (again && !held) t.fail(`sent again without its body: ${case_}`)
-                      const reached = sent && !end.startsWith('connect')
+                      const reached = sent && !end.startsWith('connect') && end !== 'not_dialled'
                       if (again && reached && !idempotent) t.fail(`not idempotent and sent twice: ${case_}`)
                       if (again && next.where === 'same' && (refreshed || !reused)) t.fail(`same again: ${case_}`)
                       if (again && next.where === 'other' && triesLeft === 0) t.fail(`no tries left: ${case_}`)

@@ -7,8 +7,14 @@ function take(budget: RetryBudget): number {
   return taken
 }
 
-test('a new budget has a hundred tokens', t => {
-  t.equal(take(new RetryBudget()), 100)
+test('a new budget has a thousand tokens, which are lost over ten seconds', t => {
+  t.equal(take(new RetryBudget()), 1000)
+  const budget = new RetryBudget()
+  for (let i = 0; i < 5; i++) budget.second()
+  t.equal(take(budget), 550, 'half of them, and ten of each second')
+  const old = new RetryBudget()
+  for (let i = 0; i < 10; i++) old.second()
+  t.equal(take(old), 100)
   t.end()
 })
 

@@ -26,6 +26,7 @@ const PROXY_ERRORS = {
   upstream_timeout: 'http_response_timeout',
   pool_outage: 'destination_unavailable',
   pool_full: 'connection_limit_reached',
+  dial_failed: 'proxy_internal_error',
   too_many_connections: 'connection_limit_reached',
   shutting_down: 'proxy_internal_response',
   internal: 'proxy_internal_error',

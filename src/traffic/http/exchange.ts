@@ -197,9 +197,7 @@ export class Exchange implements Served {
       return
     }
     if (this.#attempt.answered) {
-      // A client that takes nothing of its answer: it must not take what it has for whole, nor the kernel keep the rest for it.
-      this.onClientLeft()
-      this.#client.reset()
+      this.#expireAnswer()
       return
     }
     // A body that stands still because the upstream takes no more of it is the upstream's doing.
@@ -208,6 +206,17 @@ export class Exchange implements Served {
       return
     }
     this.#giveUp(tooLate)
+  }
+
+  /** An answer has begun and stands still. */
+  #expireAnswer(): void {
+    if (this.#sending.whole && !this.#client.socket.writableNeedDrain) {
+      this.#sending.upstream?.fail('body_cut')
+      return
+    }
+    // A client that takes nothing of its answer: it must not take what it has for whole, nor the kernel keep the rest for it.
+    this.onClientLeft()
+    this.#client.reset()
   }
 
   // --- The answer.
@@ -234,7 +243,7 @@ export class Exchange implements Served {
     // A client that is still sending has not been heard to the end: no other request can follow on this connection.
     if (!this.#sending.whole || untilClose || this.#listener.draining) this.#persistent = false
     this.#reply.begin(head, this.#connectionField(), changes)
-    this.#client.arm(0)
+    this.#awaitAnswer()
     return true
   }
 
@@ -243,6 +252,8 @@ export class Exchange implements Served {
   }
 
   onFlush(): Poured {
+    // A client that does not take what came is what is waited for.
+    if (!this.#client.socket.writableNeedDrain) this.#awaitAnswer()
     return this.#reply.flush()
   }
 
@@ -254,10 +265,15 @@ export class Exchange implements Served {
     this.#finished(this.#reply.status, false)
   }
 
+  /** The upstream has the next word. */
+  #awaitAnswer(): void {
+    this.#client.arm(this.#entry?.route.response_body_timeout ?? 0)
+  }
+
   onClientDrain(): void {
     const { upstream } = this.#sending
     if (upstream === null) return
-    if (this.#attempt.answered && this.#tunnel === null) this.#client.arm(0)
+    if (this.#attempt.answered && this.#tunnel === null) this.#awaitAnswer()
     upstream.resume()
   }
 

@@ -17,9 +17,10 @@ import { type Served, UpstreamConnection } from './upstream.ts'
 interface Patience {
   readonly connect_timeout: number
   readonly response_timeout: number
+  readonly response_body_timeout: number
 }
 
-const NO_PATIENCE: Patience = { connect_timeout: 0, response_timeout: 0 }
+const NO_PATIENCE: Patience = { connect_timeout: 0, response_timeout: 0, response_body_timeout: 0 }
 
 export class Sending {
   /** The connection that the request was sent on, or will be. */
@@ -148,12 +149,13 @@ export class Sending {
     else upstream?.destroy()
   }
 
-  /** What is waited for next: the rest of the request, or the answer; with an answer under way only that the client takes it. */
+  /** What is waited for next: the rest of the request, the answer, the rest of that, or that the client takes it. */
   #awaitMore(): void {
     const { body_timeout } = this.#listener.limits
+    const { response_timeout, response_body_timeout } = this.#patience
     if (!this.#body.done) this.#client.arm(body_timeout)
-    else if (!this.#attempt.answered) this.#client.arm(this.#patience.response_timeout)
-    else this.#client.arm(this.#client.socket.writableNeedDrain ? body_timeout : 0)
+    else if (!this.#attempt.answered) this.#client.arm(response_timeout)
+    else this.#client.arm(this.#client.socket.writableNeedDrain ? body_timeout : response_body_timeout)
   }
 
   /** The body goes on; that it stood still was not the client's doing. */

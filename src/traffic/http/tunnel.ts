@@ -12,6 +12,8 @@ import { closeFrame, SERVICE_RESTART, WebSocketFrames } from './websocket-frames
 
 /** Ms that a WebSocket is given to come to the end of the frame that the upstream is sending. */
 const FRAME_ENDS = 1_000
+/** Ms between two looks at a client that has ended its side: nothing is read from it, so nothing else tells that it has gone altogether. */
+const LOOKED_AFTER = 1_000
 
 export interface TunnelOptions {
   readonly target: string
@@ -35,6 +37,7 @@ export class Tunnel implements Session {
   readonly #frames: WebSocketFrames | null
   /** Waits for the end of a frame to close it there. */
   #ending = false
+  #looks: NodeJS.Timeout | null = null
 
   constructor(client: ClientConnection, connection: UpstreamConnection, options: TunnelOptions) {
     this.target = options.target
@@ -57,7 +60,7 @@ export class Tunnel implements Session {
     socket.resume()
     const waiting = this.#client.takeWaiting()
     if (waiting !== null) this.#relay.fromClient(waiting)
-    if (ended) this.#relay.clientEnded()
+    if (ended) this.clientEnded()
   }
 
   fromClient(chunk: Buffer): void {
@@ -80,7 +83,12 @@ export class Tunnel implements Session {
 
   clientEnded(): void {
     this.#relay.clientEnded()
-    this.#closeIfOver()
+    if (this.#closeIfOver()) return
+    const { socket } = this.#client
+    this.#looks = setInterval(() => {
+      // Writing nothing fails all the same once a reset has come.
+      if (socket.writableLength === 0) socket.write('')
+    }, LOOKED_AFTER).unref()
   }
 
   upstreamEnded(): void {
@@ -91,14 +99,14 @@ export class Tunnel implements Session {
   /** The client is gone. */
   clientLeft(): void {
     this.#connection.reset()
-    this.#onOver()
+    this.#over()
   }
 
   /** The upstream is gone. One that had said all it had to say before is not taken for broken. */
   upstreamLeft(): void {
     if (this.#client.socket.writableEnded) this.#client.closeAfterWrites()
     else this.#client.reset()
-    this.#onOver()
+    this.#over()
   }
 
   /** Closes it: its pool wants that, or it has been idle for too long. */
@@ -131,13 +139,19 @@ export class Tunnel implements Session {
     this.sayClose()
     this.#connection.close()
     this.#client.endGently()
-    this.#onOver()
+    this.#over()
   }
 
-  #closeIfOver(): void {
-    if (!this.#relay.over) return
+  #closeIfOver(): boolean {
+    if (!this.#relay.over) return false
     this.#connection.close()
     this.#client.closeAfterWrites()
+    this.#over()
+    return true
+  }
+
+  #over(): void {
+    if (this.#looks !== null) clearInterval(this.#looks)
     this.#onOver()
   }
 }

@@ -9,7 +9,7 @@ import { type Poured, TAKEN } from '../pour.ts'
 import { ReadBuffer } from '../read-buffer.ts'
 import { reset } from '../reset.ts'
 import type { Slot } from '../slots.ts'
-import type { Wire } from '../wire.ts'
+import { dialEnd, type Wire } from '../wire.ts'
 import { type ChunkReader, createChunkReader, readChunks, resetChunkReader } from './chunks.ts'
 import type { IdleConnections } from './idle.ts'
 import { createResponseHead, type ResponseHead, readResponseHead, resetResponseHead } from './response-head.ts'
@@ -202,7 +202,7 @@ export class UpstreamConnection {
 
   #onError(error: NodeJS.ErrnoException): void {
     const { code } = error
-    if (this.#phase === 'connecting') this.fail(code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_refused')
+    if (this.#phase === 'connecting') this.fail(dialEnd(code))
     else if (this.#phase === 'body') this.fail('body_cut')
     else this.fail(code === 'ECONNRESET' || code === 'EPIPE' ? 'reset' : 'closed')
   }

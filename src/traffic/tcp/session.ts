@@ -16,6 +16,7 @@ import { ReadBuffer } from '../read-buffer.ts'
 import { reset } from '../reset.ts'
 import type { Session } from '../sessions.ts'
 import { alerts } from '../tls/alert.ts'
+import { dialEnd } from '../wire.ts'
 import { freeWritten } from './free-written.ts'
 import type { TcpListener } from './listener.ts'
 import { Opening } from './opening.ts'
@@ -31,9 +32,6 @@ const PROBE_EVERY = 60_000
 const LINGER = 30_000
 /** Ms in which a client may take it that it was refused. */
 const REFUSED_WITHIN = 5_000
-
-/** What our own process lacks is not held against an upstream. */
-const OUR_FAULT: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 
 type Phase = 'opening' | 'connecting' | 'open' | 'closing' | 'gone'
 
@@ -347,8 +345,7 @@ export class TcpSession {
   #onUpstreamError(upstream: Socket, { code }: NodeJS.ErrnoException): void {
     if (upstream !== this.#upstream) return
     if (this.#phase === 'connecting') {
-      if (OUR_FAULT.has(code)) this.close()
-      else this.#notConnected(code === 'ETIMEDOUT' ? 'connect_timeout' : 'connect_refused')
+      this.#notConnected(dialEnd(code))
     } else this.#upstreamLeft()
   }
 

@@ -173,6 +173,20 @@ test('a reset of one side goes through', async t => {
   }
 })
 
+test('a client that ends its side and then goes away altogether is noticed while the upstream is silent', async t => {
+  await using origin = await switching()
+  await using engine = await startPool([origin.port])
+  const client = await engine.connect()
+  client.send(asking())
+  await client.answer()
+  client.end()
+  const upstream = await origin.connection(0)
+  t.equal(await upstream.ended(), 'end')
+  client.reset()
+  await until(() => engine.inFlight() === 0, 'the tunnel is gone')
+  t.equal([...engine.http.numbers.upstreamErrors()].length, 0)
+})
+
 test('a tunnel holds back whoever sends more than the other side takes', async t => {
   const total = 32 * 1024 * 1024
   for (const direction of ['to the client', 'to the upstream'] as const) {

@@ -96,6 +96,46 @@ test('a body that is cut short is cut towards the client too', async t => {
   }
 })
 
+test('an answer that stands still is cut', async t => {
+  const route = { response_body_timeout: '300ms' }
+  for (const sent of [`${sized(10)}12345`, `${chunked}5\r\n12345\r\n`, `${untilClose}12345`, sized(10)]) {
+    await using origin = await rawUpstream(async peer => {
+      await peer.request()
+      peer.send(sent)
+    }, fine)
+    await using engine = await startPool([origin.port], { route })
+    const client = await engine.connect()
+    client.send(get())
+    await client.text('\r\n\r\n')
+    t.equal(await client.ended(), 'reset', 'it must not be taken for whole')
+    t.not(await (await origin.connection(0)).ended(), 'open', 'the upstream is let go')
+    t.equal([...engine.http.numbers.upstreamErrors()][0]?.value, 1, 'and blamed')
+    t.equal((await engine.ask(get())).body, 'fine', 'the next request')
+  }
+})
+
+test('an answer that goes on, however slowly, is not cut, nor the one of a client that pauses', async t => {
+  const events = 12
+  await using origin = await rawUpstream(async peer => {
+    await peer.request()
+    peer.send(chunked)
+    for (let i = 0; i < events; i++) {
+      peer.send('1\r\nx\r\n')
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+    peer.send('0\r\n\r\n')
+  })
+  const limits = { body_timeout: '10s' }
+  await using engine = await startPool([origin.port], {
+    listener: { limits },
+    route: { response_body_timeout: '300ms' },
+  })
+  const client = await engine.connect()
+  client.send(get())
+  t.equal((await client.answer()).body, 'x'.repeat(events))
+  client.close()
+})
+
 test('bytes behind an answer never reach anybody, and the connection is not used again', async t => {
   const second = ok('poison')
   const cases: Record<string, string> = {
