@@ -131,6 +131,44 @@ export interface News {
   readonly facts: readonly Fact[]
 }
 
+/** What a replica says of itself to the others. */
+export interface ReplicaNotes {
+  readonly version: string
+  readonly started_at: number
+  /** A hash of the definitions that it goes by. */
+  readonly definitions: string
+}
+
+/** A replica of the cluster, as the store knows it. */
+export interface Replica extends ReplicaNotes {
+  readonly name: string
+  /** When it last asked for news, ms. */
+  readonly seen_at: number
+  /** By how many revisions what it knew then was older than what there is. */
+  readonly behind: number
+  /** It is the one that evaluates what time makes due. */
+  readonly evaluates: boolean
+}
+
+export interface Sync extends News {
+  /** Beats that other replicas heard since the last time. */
+  readonly beats: Beats
+  /** Those that are here, this one too. */
+  readonly replicas: readonly Replica[]
+  /** It is for this replica to evaluate what time makes due; the others do it only when it is overdue. */
+  readonly evaluates: boolean
+}
+
+/** A store that several replicas share. */
+export interface SharedStore extends Store {
+  /** The documents as they were last seen, perhaps before this start: what a replica goes by while the store is away. */
+  readonly known: Documents
+  /** Says that this replica is here, and asks what others did. One round trip. To be asked through the ledger, for the sake of the order. */
+  sync(notes: ReplicaNotes): Promise<Sync | Refusal>
+  /** Calls `listener` soon after somebody has written. Only a hurry-up: it may stay out. */
+  onNews(listener: () => void): void
+}
+
 /** What a store holds that was never written. */
 export const EMPTY: Values = {
   definitions: {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { realClock } from '../../src/clock.ts'
-import type { Store } from '../../src/core/store.ts'
+import type { SharedStore, Store } from '../../src/core/store.ts'
 import { openRedisStore } from '../../src/store/redis/redis.ts'
 import { CLUSTER } from '../store/samples.ts'
 
 /** Opens the store at `url` and waits until it answers. */
-export async function storeIn(url: string, replica = 'a'): Promise<Store> {
-  const store = openRedisStore({ url, cluster: CLUSTER, replica, clock: realClock(), random: Math.random })
+export async function storeIn(url: string, replica = 'a'): Promise<SharedStore> {
+  const store = openRedisStore({ url, cluster: CLUSTER, replica, cache: null, clock: realClock(), random: Math.random })
   await back(store)
   return store
 }

@@ -5,7 +5,8 @@
 
 /** The keys, in the order in which every script gets them. */
 export const NAMES = [
-  /** Hash: `generation` (a random text made with this store), `schema`, `revision` (the counter), the anchor of the audit chain. */
+  /** Hash: `generation` (a random text made with this store), `schema`, `revision` (the counter), the anchor of the audit chain; when
+   * a replica last asked for news, or since when there is nothing in this store. */
   'meta',
   /** Hash: `revision`, `value` (JSON), `at`, `by`. The next two likewise. */
   'definitions',
@@ -19,14 +20,18 @@ export const NAMES = [
   'events',
   /** Stream: the newest records of the audit chain, as `<seq>-0`: `previous`, `hash`, `text`. */
   'audit',
-  /** Sorted set: `GATEWAY/INSTANCE` by the moment of its newest beat, ms of Redis's clock. */
+  /** Sorted set: `GATEWAY/INSTANCE` by the moment at which its newest beat arrived here, ms: "what is new" is one range. */
   'beats',
-  /** Hash: `GATEWAY/INSTANCE` → what it said of itself in that beat (JSON). */
+  /** Hash: `GATEWAY/INSTANCE` → its newest beat: when it was heard (ms), by which run of a replica, and what it said of itself (JSON). */
   'instances',
   /** Hash: id of a token → ms of its last use. */
   'uses',
   /** Text: which event each webhook was told last (JSON). */
   'cursors',
+  /** Hash: name of a replica → when it was last heard of (ms), its run, and what it says of itself (JSON). */
+  'replicas',
+  /** The run that evaluates what time makes due; expires. Only an economy: another one that does it too does no harm. */
+  'watchdog',
 ] as const
 
 export type KeyName = (typeof NAMES)[number]

@@ -3,7 +3,7 @@
  * one message at a time; while Redis is away it waits here, bounded.
  */
 import type { Fact } from '../../core/events.ts'
-import type { Beats, Uses } from '../../core/nouns.ts'
+import type { Beat, Beats, Uses } from '../../core/nouns.ts'
 import { own } from '../../core/own.ts'
 import { isRefusal, type Refusal } from '../../errors.ts'
 import { APPEND, HEARD, type Script } from './scripts.ts'
@@ -15,8 +15,10 @@ export interface Outbox {
   append(facts: readonly Fact[]): void
   saveBeats(beats: Beats): void
   saveUses(uses: Uses): void
-  /** Beats that came from Redis and need not be sent there. */
+  /** Beats that came from Redis need not be sent there. */
   knowBeats(beats: Beats): void
+  /** Redis has lost the beats. */
+  forgetBeats(): void
   /** Sends what waits. Null when all of it has been taken. */
   flush(): Promise<Refusal | null>
 }
@@ -34,7 +36,8 @@ export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
   let batch: { readonly number: number; readonly facts: readonly Fact[] } | null = null
   let batches = 0
   let beats: Beats = {}
-  let sent: Beats = {}
+  let sentBeats: Beats = {}
+  let sent = new WeakSet<Beat>()
   let uses: Uses | null = null
   let sending: Promise<Refusal | null> | null = null
 
@@ -53,19 +56,21 @@ export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
   }
 
   const sendHeard = async (): Promise<Refusal | null> => {
-    while (beats !== sent || uses !== null) {
+    while (beats !== sentBeats || uses !== null) {
       const [theseBeats, theseUses] = [beats, uses]
       uses = null
-      const news = newBeats(sent, theseBeats)
+      const news = [...each(theseBeats)].filter(({ beat }) => !sent.has(beat))
       const known = theseUses === null ? [] : tokens().flatMap(id => [id, own(theseUses, id) ?? 0])
       if (news.length > 0 || known.length > 0) {
-        const taken = await ask(HEARD, [news.length / 3, ...news, known.length / 2, ...known])
+        const said = news.flatMap(({ place, beat }) => [place, beat.at, JSON.stringify(beat.said)])
+        const taken = await ask(HEARD, [origin, news.length, ...said, known.length / 2, ...known])
         if (isRefusal(taken)) {
           uses = { ...theseUses, ...(uses as Uses | null) }
           return taken
         }
       }
-      sent = theseBeats
+      for (const { beat } of news) sent.add(beat)
+      sentBeats = theseBeats
     }
     return null
   }
@@ -94,8 +99,11 @@ export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
       void flush()
     },
     knowBeats(known) {
-      sent = known
-      beats = known
+      for (const { beat } of each(known)) sent.add(beat)
+    },
+    forgetBeats() {
+      sent = new WeakSet()
+      sentBeats = {}
     },
     async flush() {
       // What came while a message was under way goes with the next one.
@@ -104,18 +112,8 @@ export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
   }
 }
 
-/** `GATEWAY/INSTANCE`, ms and JSON of every beat that is not in `before`. */
-function newBeats(before: Beats, after: Beats): (string | number)[] {
-  const found: (string | number)[] = []
-  for (const gateway in after) {
-    const instances = after[gateway] ?? {}
-    const known = own(before, gateway) ?? {}
-    if (instances === known) continue
-    for (const instance in instances) {
-      const beat = instances[instance]
-      if (beat === undefined || own(known, instance) === beat) continue
-      found.push(`${gateway}/${instance}`, beat.at, JSON.stringify(beat.said))
-    }
-  }
-  return found
+/** Every beat, with its place: `GATEWAY/INSTANCE`. */
+function* each(beats: Beats): Generator<{ readonly place: string; readonly beat: Beat }> {
+  for (const [gateway, instances] of Object.entries(beats))
+    for (const [instance, beat] of Object.entries(instances)) yield { place: `${gateway}/${instance}`, beat }
 }

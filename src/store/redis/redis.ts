@@ -5,18 +5,19 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import { type AuditEnd, link, ORIGIN } from '../../core/audit.ts'
-import type { Documents, Fact } from '../../core/events.ts'
-import type { Beat, Beats } from '../../core/nouns.ts'
-import type { Store, Values, Write, WriteResult } from '../../core/store.ts'
+import type { Fact } from '../../core/events.ts'
+import type { SharedStore, Write, WriteResult } from '../../core/store.ts'
 import { isRefusal, type Refusal, refuse } from '../../errors.ts'
 import { StoreError } from '../store-error.ts'
+import { openCache } from './cache.ts'
 import { connect } from './connect.ts'
-import { DOCUMENTS, livenessArguments, NEVER_WRITTEN, readChanged } from './documents.ts'
+import { livenessArguments } from './documents.ts'
 import { type KeyName, keysOf, NAMES } from './keys.ts'
 import { createOutbox } from './outbox.ts'
-import { READ, type Script, WRITE } from './scripts.ts'
-import { sharedClock } from './shared-clock.ts'
-import { type Entry, factOf, field, readAudit, readEvents } from './streams.ts'
+import { createPresence, readBeats } from './presence.ts'
+import { READ, WRITE } from './scripts.ts'
+import { createSession, versioned } from './session.ts'
+import { type Entry, field, readAudit, readEvents } from './streams.ts'
 import { readAddress } from './url.ts'
 
 /** How often a write is bound to the audit chain again when others were faster. */
@@ -25,111 +26,85 @@ const MOST_LINKS = 10
 export interface RedisStoreOptions {
   readonly url: string
   readonly cluster: string
+  /** The name of this replica. */
   readonly replica: string
+  /** The file of its own copy; null: none is kept. */
+  readonly cache: string | null
   readonly clock: Clock
   readonly random: () => number
+  /** Told of a copy that could not be written. */
+  readonly onError?: (error: unknown) => void
+  /** Told how long each answer of Redis took, ms. */
+  readonly onAnswer?: (ms: number) => void
 }
 
-type Answer = readonly [kind: string, generation: string, seconds: string, microseconds: string, ...rest: unknown[]]
-
-/** Answers at once; the connection comes about by itself. Throws a StoreError when the address makes no sense. */
-export function openRedisStore({ url, cluster, replica, clock, random }: RedisStoreOptions): Store {
+/**
+ * Answers at once; the connection comes about by itself. Throws a StoreError when the address makes no sense, or the own copy cannot be
+ * used.
+ */
+export function openRedisStore(options: RedisStoreOptions): SharedStore {
+  const { url, cluster, replica, clock, random, onError = () => {}, onAnswer = () => {} } = options
   const address = readAddress(url)
   if (isRefusal(address)) throw new StoreError('store_unavailable', address.detail)
+  const cache = options.cache === null ? null : openCache(options.cache, clock, onError)
   const connection = connect({ address, name: `gatepool:${replica}`, random })
   const { client } = connection
   const keys = keysOf(cluster)
   const key = (name: KeyName) => keys.all[NAMES.indexOf(name)] as string
-  const time = sharedClock(clock, null)
-  /** This run of this replica. */
-  const origin = randomBytes(8).toString('hex')
-  let generation = ''
-  let known = NEVER_WRITTEN
-  let cursor = ''
-  /** Ids of facts that were written here, so that they are not news when they come back. */
-  const written = new Set<string>()
+  const session = createSession({ connection, keys, clock, cache, onAnswer })
+  const outbox = createOutbox({
+    ask: (script, args, batch) => session.ask(script, args, batch ? { key: keys.batch(session.origin) } : {}),
+    origin: session.origin,
+    tokens: () => session.known.access.value.tokens.map(({ id }) => id),
+  })
+  const presence = createPresence({ session, outbox, cluster, replica })
   let auditEnd: AuditEnd = ORIGIN
-  let closed = false
+  let closing: Promise<void> | null = null
 
-  const ask = async (script: Script, args: readonly (string | number)[], batch = false): Promise<Answer | Refusal> => {
-    if (closed) return refuse('store_unavailable', 'the store is closed')
-    const askedAt = clock.now()
-    let answer: Answer
-    try {
-      const used = batch ? [...keys.all, keys.batch(origin)] : keys.all
-      answer = (await connection.run(script, used, [generation, ...args])) as Answer
-    } catch (error) {
-      return connection.refusal(error)
-    }
-    const [kind, itsGeneration, seconds, microseconds] = answer
-    time.heard(Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000), askedAt)
-    const strange = strangeness(kind)
-    if (strange !== null) return strange
-    if (generation === '') generation = itsGeneration
-    return answer
-  }
-
-  /** The arguments of the scripts' `news`. */
-  const acquaintance = () => [...DOCUMENTS.map(name => known[name].revision), cursor]
-
-  const takeNews = ([, , , , changed, told, last]: Answer): { documents: Partial<Documents>; facts: Fact[] } => {
-    const documents = readChanged(changed as Parameters<typeof readChanged>[0])
-    known = { ...known, ...documents }
-    const news = (told as readonly Entry[]).filter(entry => isLater(entry[0], cursor))
-    if (cursor === '' || isLater(last as string, cursor)) cursor = last as string
-    const facts = news.filter(entry => field(entry, 'origin') !== origin || !written.has(field(entry, 'id')))
-    for (const entry of news) written.delete(field(entry, 'id'))
-    return { documents, facts: facts.map(factOf) }
-  }
-
-  const outbox = createOutbox({ ask, origin, tokens: () => known.access.value.tokens.map(({ id }) => id) })
-
-  const write = async (asked: Write): Promise<WriteResult> => {
-    const { expect, documents, facts, at, by, audit } = asked
+  const write = async ({ expect, documents, facts, at, by, audit }: Write): Promise<WriteResult> => {
+    if (!presence.settled)
+      return refuse('store_refilling', 'the store is empty: whoever knows most is about to fill it')
     // What was told before comes before.
     const stuck = await outbox.flush()
     if (stuck !== null) return stuck
     const { liveness, ...texts } = documents
     const told = facts.map((draft): Omit<Fact, 'id'> => ({ ...draft, cluster }))
+    const values = Object.entries(texts).flatMap(([name, value]) => [name, JSON.stringify(value)])
     const common = [
-      ...[randomBytes(16).toString('hex'), at, by, origin, keys.news],
+      ...[randomBytes(16).toString('hex'), at, by, session.origin, keys.news],
       ...[Object.keys(expect).length, ...Object.entries(expect).flat()],
-      ...[
-        Object.keys(texts).length,
-        ...Object.entries(texts).flatMap(([name, value]) => [name, JSON.stringify(value)]),
-      ],
-      ...livenessArguments(liveness, expect.liveness, known.liveness),
+      ...[values.length / 2, ...values],
+      ...livenessArguments(liveness, expect.liveness, session.known.liveness),
       ...[told.length, ...told.map(fact => JSON.stringify(fact))],
     ]
     for (let tries = 0; tries < MOST_LINKS; tries++) {
       const record = audit && link(auditEnd, audit, sha256)
       const chained =
         record === undefined ? ['no'] : ['record', auditEnd.seq, auditEnd.hash, record.seq, record.hash, record.text]
-      const answer = await ask(WRITE, [...common, ...chained, ...acquaintance()])
+      const answer = await session.ask(WRITE, [...common, ...chained, ...session.acquaintance()])
       if (isRefusal(answer)) return answer
       switch (answer[0]) {
         case 'conflict': {
-          const news = takeNews(answer)
-          return { kind: 'conflict', documents: known, facts: news.facts }
+          const { heard } = session.takeNews(answer)
+          return { kind: 'conflict', documents: session.known, facts: heard }
         }
         case 'moved':
           auditEnd = { seq: Number(answer[4]), hash: String(answer[5]) }
           break
         default: {
           if (record) auditEnd = record
-          return taken(documents, told, Number(answer[4]))
+          const revision = Number(answer[4])
+          const stored = versioned(documents, revision)
+          const taken = told.map((fact, i) => ({ ...fact, id: `${revision}-${i + 1}` }) as Fact)
+          session.wrote(
+            stored,
+            taken.map(({ id }) => id),
+          )
+          return { kind: 'written', revision, documents: stored, facts: taken }
         }
       }
     }
     return refuse('revision_conflict', 'others keep writing into the audit chain: try again')
-  }
-
-  const taken = (documents: Partial<Values>, told: readonly Omit<Fact, 'id'>[], revision: number): WriteResult => {
-    const stored = Object.fromEntries(Object.entries(documents).map(([name, value]) => [name, { revision, value }]))
-    known = { ...known, ...stored }
-    const facts = told.map((fact, i) => ({ ...fact, id: `${revision}-${i + 1}` }) as Fact)
-    for (const { id } of facts) written.add(id)
-    return { kind: 'written', revision, documents: stored, facts }
   }
 
   /** Rejects with a StoreError where a refusal cannot be answered. */
@@ -144,24 +119,19 @@ export function openRedisStore({ url, cluster, replica, clock, random }: RedisSt
     orThrow((async () => (await outbox.flush()) ?? (await read()))())
 
   return {
-    now: time.now,
+    now: session.time.now,
+    get known() {
+      return session.known
+    },
 
     async read() {
-      takeNews(await orThrow(ask(READ, acquaintance())))
-      return known
+      session.takeNews(await orThrow(session.ask(READ, session.acquaintance())))
+      return session.known
     },
 
     write,
 
-    readBeats: () =>
-      afterFlush(async () => {
-        const [moments, said] = await Promise.all([
-          client.zrange(key('beats'), '0', '-1', 'WITHSCORES'),
-          client.hgetall(key('instances')),
-        ])
-        return readBeats(moments, said)
-      }),
-
+    readBeats: () => afterFlush(async () => readBeats(Object.entries(await client.hgetall(key('instances'))).flat())),
     saveBeats: outbox.saveBeats,
 
     readUses: () =>
@@ -169,7 +139,6 @@ export function openRedisStore({ url, cluster, replica, clock, random }: RedisSt
         const uses = await client.hgetall(key('uses'))
         return Object.fromEntries(Object.entries(uses).map(([id, at]) => [id, Number(at)]))
       }),
-
     saveUses: outbox.saveUses,
 
     readCursors: () => afterFlush(async () => JSON.parse((await client.get(key('cursors'))) ?? '{}')),
@@ -180,7 +149,6 @@ export function openRedisStore({ url, cluster, replica, clock, random }: RedisSt
     },
 
     append: outbox.append,
-
     events: query => afterFlush(() => readEvents(client, key('events'), query)),
 
     audit: query =>
@@ -214,48 +182,20 @@ export function openRedisStore({ url, cluster, replica, clock, random }: RedisSt
         })(),
       ),
 
-    async [Symbol.asyncDispose]() {
-      if (closed) return
-      await outbox.flush()
-      closed = true
-      await connection[Symbol.asyncDispose]()
+    sync: presence.sync,
+    onNews: listener => connection.subscribe(keys.news, listener),
+
+    [Symbol.asyncDispose]() {
+      closing ??= (async () => {
+        await outbox.flush()
+        await presence.leave()
+        session.close()
+        await connection[Symbol.asyncDispose]()
+        cache?.[Symbol.dispose]()
+      })()
+      return closing
     },
   }
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
-
-/** Why a store is not to be written or believed; null: it is the one we know. */
-function strangeness(kind: string): Refusal | null {
-  switch (kind) {
-    case 'empty':
-      return refuse('store_refilling', 'the store has lost everything and is about to be filled again')
-    case 'foreign':
-      return refuse('store_foreign', 'the store is not the one that this replica knows: see gatepool store adopt')
-    case 'newer':
-      return refuse('store_newer', 'the store was written by a newer version of gatepool')
-    default:
-      return null
-  }
-}
-
-/** Compares two places of a stream: `<ms>-<n>`. */
-function isLater(a: string, b: string): boolean {
-  const [am = 0, an = 0] = a.split('-').map(Number)
-  const [bm = 0, bn = 0] = b.split('-').map(Number)
-  return am > bm || (am === bm && an > bn)
-}
-
-/** `moments`: `GATEWAY/INSTANCE`, ms, … */
-function readBeats(moments: readonly string[], said: Readonly<Record<string, string>>): Beats {
-  const beats: Record<string, Record<string, Beat>> = {}
-  for (let i = 0; i + 1 < moments.length; i += 2) {
-    const [place = '', at] = [moments[i], moments[i + 1]]
-    const slash = place.indexOf('/')
-    const text = said[place]
-    if (text === undefined) continue
-    const gateway = place.slice(0, slash)
-    beats[gateway] = { ...beats[gateway], [place.slice(slash + 1)]: { at: Number(at), said: JSON.parse(text) } }
-  }
-  return beats
-}

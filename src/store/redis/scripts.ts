@@ -22,6 +22,13 @@ const MOST_HISTORY = 100
 const MOST_EVENTS = 10_000
 const MOST_RECORDS = 10_000
 
+/** Ms after which a replica that says nothing is gone. */
+const PRESENT = 5_000
+/** Ms for which one replica evaluates, unless it asks again. */
+const LEASE = 3_000
+/** Ms after which an instance that does not beat is forgotten. */
+const FORGET_BEATS = 24 * 60 * 60 * 1_000
+
 const PRELUDE = `
 local KEY = {${NAMES.map((name, i) => `${name} = KEYS[${i + 1}]`).join(', ')}}
 local DOCUMENTS = {'definitions', 'holds', 'access', 'liveness'}
@@ -33,6 +40,7 @@ end
 local function number() return tonumber(take()) end
 local generation = redis.call('HGET', KEY.meta, 'generation')
 local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function answer(kind, ...) return {kind, generation or '', time[1], time[2], ...} end
 
 -- Nil: this is the store that the replica knows, or both are new.
@@ -41,6 +49,16 @@ local function stranger()
   if not generation then return known ~= '' and 'empty' or nil end
   if known ~= '' and known ~= generation then return 'foreign' end
   if tonumber(redis.call('HGET', KEY.meta, 'schema')) > ${SCHEMA_VERSION} then return 'newer' end
+end
+
+-- Facts that Redis alone can know: they have a revision of their own.
+local function tell(facts, origin)
+  if #facts == 0 then return end
+  local revision = redis.call('HINCRBY', KEY.meta, 'revision', 1)
+  for n, fact in ipairs(facts) do
+    local text = cjson.encode(fact)
+    redis.call('XADD', KEY.events, 'MAXLEN', '=', ${MOST_EVENTS}, '*', 'id', revision .. '-' .. n, 'origin', origin, 'fact', text)
+  end
 end
 
 local function revisionOf(name) return redis.call('HGET', KEY[name], 'revision') or '0' end
@@ -124,6 +142,7 @@ end
 if not generation then
   generation = fresh
   redis.call('HSET', KEY.meta, 'generation', fresh, 'schema', ${SCHEMA_VERSION})
+  redis.call('HDEL', KEY.meta, 'empty_since')
 end
 local revision = redis.call('HINCRBY', KEY.meta, 'revision', 1)
 for _, document in ipairs(documents) do
@@ -177,20 +196,20 @@ return answer('taken')
 
 /**
  * What was heard here: beats and uses of tokens. The later moment wins, and none is later than now.
- * Arguments: how many beats, and `GATEWAY/INSTANCE`, ms and JSON of each; how many tokens there are, and the id of each and ms of its last
- * use (0: not known).
+ * Arguments: the run of the replica; how many beats, and `GATEWAY/INSTANCE`, ms and JSON of each; how many tokens there are, and the id of
+ * each and ms of its last use (0: not known).
  * Answer: `taken`; or `empty`, `foreign`, `newer`.
  */
 export const HEARD = script(`
 local strange = stranger()
 if strange then return answer(strange) end
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local origin = take()
 for _ = 1, number() do
   local instance, at, said = take(), math.min(number(), now), take()
-  local before = redis.call('ZSCORE', KEY.beats, instance)
-  if not before or tonumber(before) < at then
-    redis.call('ZADD', KEY.beats, at, instance)
-    redis.call('HSET', KEY.instances, instance, said)
+  local before = redis.call('HGET', KEY.instances, instance)
+  if not before or tonumber(string.match(before, '^%d+')) < at then
+    redis.call('ZADD', KEY.beats, now, instance)
+    redis.call('HSET', KEY.instances, instance, string.format('%.0f %s %s', at, origin, said))
   end
 end
 local tokens = number()
@@ -205,4 +224,105 @@ for _, id in ipairs(redis.call('HKEYS', KEY.uses)) do
   if not known[id] then redis.call('HDEL', KEY.uses, id) end
 end
 return answer('taken')
+`)
+
+/**
+ * A replica says that it is here, and asks what is new.
+ * Arguments: its run, its name, the cluster, what it says of itself (JSON); since when it knows the beats (ms); what `news` takes.
+ * Answer: `known`, what `news` answers, the revision, the run that evaluates, what the replicas say (name, text, …), and the beats
+ * (`GATEWAY/INSTANCE`, text, …); or `empty`, for how many ms it has been, and what the replicas say; or `foreign`, `newer`.
+ */
+export const SYNC = script(`
+local strange = stranger()
+if strange and strange ~= 'empty' then return answer(strange) end
+local origin, name, cluster, said = take(), take(), take(), take()
+local here = string.format('%.0f %s %s', now, origin, said)
+
+if not generation then
+  redis.call('HSETNX', KEY.meta, 'empty_since', now)
+  redis.call('HSET', KEY.replicas, name, here)
+  local since = redis.call('HGET', KEY.meta, 'empty_since')
+  return answer('empty', now - since, redis.call('HGETALL', KEY.replicas))
+end
+
+-- While nobody could ask, nobody's silence means that he is gone.
+local blind = now - (redis.call('HGET', KEY.meta, 'asked_at') or 0) > ${PRESENT / 2}
+redis.call('HSET', KEY.meta, 'asked_at', now)
+local changes = {}
+local function change(kind, subject, cause)
+  table.insert(changes, {kind = kind, at = now, subject = subject, cause = cause, cluster = cluster})
+end
+if redis.call('HEXISTS', KEY.replicas, name) == 0 then change('replica_joined', name, 'started') end
+redis.call('HSET', KEY.replicas, name, here)
+local replicas = redis.call('HGETALL', KEY.replicas)
+for i = 1, #replicas, 2 do
+  local seen, rest = string.match(replicas[i + 1], '^(%d+) (.*)$')
+  if blind then
+    redis.call('HSET', KEY.replicas, replicas[i], string.format('%.0f %s', now, rest))
+  elseif now - seen > ${PRESENT} then
+    redis.call('HDEL', KEY.replicas, replicas[i])
+    change('replica_left', replicas[i], 'silent')
+  end
+end
+tell(changes, origin)
+
+local watchdog = redis.call('GET', KEY.watchdog)
+if not watchdog or watchdog == origin then
+  redis.call('SET', KEY.watchdog, origin, 'PX', ${LEASE})
+  watchdog = origin
+end
+
+local beats = {}
+for _, instance in ipairs(redis.call('ZRANGEBYSCORE', KEY.beats, take(), '+inf')) do
+  table.insert(beats, instance)
+  table.insert(beats, redis.call('HGET', KEY.instances, instance))
+end
+for _, instance in ipairs(redis.call('ZRANGEBYSCORE', KEY.beats, '-inf', now - ${FORGET_BEATS}, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEY.beats, instance)
+  redis.call('HDEL', KEY.instances, instance)
+end
+local changed, told, last = news()
+local revision = redis.call('HGET', KEY.meta, 'revision') or '0'
+return answer('known', changed, told, last, revision, watchdog, redis.call('HGETALL', KEY.replicas), beats)
+`)
+
+/**
+ * A replica goes.
+ * Arguments: its run, its name, the cluster.
+ * Answer: `gone`; or `empty`, `foreign`, `newer`.
+ */
+export const LEAVE = script(`
+local strange = stranger()
+if strange then return answer(strange) end
+local origin, name, cluster = take(), take(), take()
+local text = redis.call('HGET', KEY.replicas, name)
+if text and string.match(text, '^%d+ (%S+)') == origin then
+  redis.call('HDEL', KEY.replicas, name)
+  tell({{kind = 'replica_left', at = now, subject = name, cause = 'stopped', cluster = cluster}}, origin)
+end
+if redis.call('GET', KEY.watchdog) == origin then redis.call('DEL', KEY.watchdog) end
+return answer('gone')
+`)
+
+/**
+ * Fills a store that has lost everything with what a replica remembers.
+ * Arguments: when; the next revision; how many documents, and name and JSON of each; how many fields of liveness, their names and JSON.
+ * Answer: `written`; or `foreign` where somebody else was faster with something else, `newer`.
+ */
+export const REFILL = script(`
+local known = ARGV[1]
+if generation then return answer(stranger() or 'written') end
+take()
+local at, revision = take(), take()
+redis.call('DEL', KEY.meta)
+redis.call('HSET', KEY.meta, 'generation', known, 'schema', ${SCHEMA_VERSION}, 'revision', revision)
+generation = known
+for _ = 1, number() do
+  local name, value = take(), take()
+  redis.call('HSET', KEY[name], 'revision', revision, 'value', value, 'at', at, 'by', 'refill')
+  if name == 'definitions' then redis.call('XADD', KEY.history, revision .. '-0', 'at', at, 'by', 'refill', 'value', value) end
+end
+redis.call('HSET', KEY.liveness, 'revision', revision)
+for _ = 1, number() do redis.call('HSET', KEY.liveness, take(), take()) end
+return answer('written', revision)
 `)

@@ -1,0 +1,155 @@
+/**
+ * Being one of several: a replica says that it is here, asks what is new, and helps to fill a store that has lost everything.
+ *
+ * An empty store is filled by the replica that knows most. All of them say for two seconds what they know; then whoever has the highest
+ * revision writes it back by compare-and-set from nothing, under the old generation. Where nobody knows anything the store is new.
+ */
+import type { Beat, Beats } from '../../core/nouns.ts'
+import type { Replica, ReplicaNotes, Sync } from '../../core/store.ts'
+import { isRefusal, type Refusal, refuse } from '../../errors.ts'
+import { DOCUMENTS, livenessArguments } from './documents.ts'
+import type { Outbox } from './outbox.ts'
+import { LEAVE, REFILL, SYNC } from './scripts.ts'
+import type { Answer, Session } from './session.ts'
+
+/** Ms that an empty store is left alone, so that everybody can say what he knows. */
+const ANNOUNCE = 2_000
+
+export interface Presence {
+  sync(notes: ReplicaNotes): Promise<Sync | Refusal>
+  leave(): Promise<void>
+  /** Something was found in Redis, or nobody had anything to put there. */
+  readonly settled: boolean
+}
+
+export interface PresenceOptions {
+  readonly session: Session
+  readonly outbox: Outbox
+  readonly cluster: string
+  readonly replica: string
+}
+
+/** What a replica says of itself. */
+interface Said extends ReplicaNotes {
+  readonly generation: string
+  readonly revision: number
+}
+
+interface Present {
+  readonly name: string
+  readonly seenAt: number
+  readonly origin: string
+  readonly said: Said
+}
+
+export function createPresence({ session, outbox, cluster, replica }: PresenceOptions): Presence {
+  const { origin } = session
+  /** Since when beats are known, ms of Redis's clock. */
+  let heardBeats = 0
+  let settled = true
+
+  const highest = () => Math.max(...DOCUMENTS.map(name => session.known[name].revision))
+
+  const refill = async (): Promise<Refusal | null> => {
+    const { liveness, ...texts } = session.known
+    const documents = Object.entries(texts).flatMap(([name, { value }]) => [name, JSON.stringify(value)])
+    // All fields are set, none are dropped.
+    const [, ...fields] = livenessArguments(liveness.value, undefined, liveness)
+    const args = [session.time.now(), highest() + 1, documents.length / 2, ...documents, ...fields]
+    const answer = await session.ask(REFILL, args, { expected: 'empty' })
+    return isRefusal(answer) ? answer : null
+  }
+
+  /** Null once there is something to go on with. */
+  const onEmpty = async ([, , , , forMs, texts]: Answer): Promise<Refusal | null> => {
+    settled = false
+    outbox.forgetBeats()
+    heardBeats = 0
+    const wait = refuse('store_refilling', 'the store is empty: whoever knows most is about to fill it')
+    if (Number(forMs) < ANNOUNCE) return wait
+    const informed = readPresent(texts as readonly string[]).filter(({ said }) => said.generation !== '')
+    const [best] = informed.sort((a, b) => b.said.revision - a.said.revision || (a.origin < b.origin ? -1 : 1))
+    if (best === undefined) {
+      settled = true
+      return null
+    }
+    // Who has gone meanwhile does not do it: after as long again everybody does what the next one in order would have to.
+    if (best.origin !== origin && (session.generation === '' || Number(forMs) < 2 * ANNOUNCE)) return wait
+    return await refill()
+  }
+
+  const ask = (notes: ReplicaNotes): Promise<Answer | Refusal> => {
+    const said: Said = { ...notes, generation: session.generation, revision: highest() }
+    const args = [origin, replica, cluster, JSON.stringify(said), heardBeats, ...session.acquaintance()]
+    return session.ask(SYNC, args, { expected: 'empty' })
+  }
+
+  return {
+    get settled() {
+      return settled
+    },
+    async sync(notes) {
+      // What was heard here is there before it is asked what others heard.
+      const stuck = await outbox.flush()
+      if (stuck !== null && stuck.code !== 'store_refilling') return stuck
+      const answer = await ask(notes)
+      if (isRefusal(answer)) return answer
+      if (answer[0] === 'empty') {
+        const refused = await onEmpty(answer)
+        return refused ?? { documents: {}, heard: [], facts: [], beats: {}, replicas: [], evaluates: true }
+      }
+      settled = true
+      const [, , seconds, microseconds, , , , revision, watchdog, texts, beats] = answer
+      heardBeats = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000)
+      const news = session.takeNews(answer)
+      const heard = readBeats(beats as readonly string[], origin)
+      outbox.knowBeats(heard)
+      const replicas = readPresent(texts as readonly string[]).map(
+        ({ name, seenAt, origin: run, said }): Replica => ({
+          name,
+          version: said.version,
+          started_at: said.started_at,
+          definitions: said.definitions,
+          seen_at: seenAt,
+          behind: Math.max(0, Number(revision) - said.revision),
+          evaluates: run === watchdog,
+        }),
+      )
+      return { ...news, beats: heard, replicas, evaluates: watchdog === origin }
+    },
+    async leave() {
+      await session.ask(LEAVE, [origin, replica, cluster])
+    },
+  }
+}
+
+/** `texts`: name, `MS RUN JSON`, … */
+function readPresent(texts: readonly string[]): Present[] {
+  const present: Present[] = []
+  for (let i = 0; i + 1 < texts.length; i += 2) {
+    const [seenAt, origin, text] = threeParts(texts[i + 1] as string)
+    present.push({ name: texts[i] as string, seenAt: Number(seenAt), origin, said: JSON.parse(text) })
+  }
+  return present
+}
+
+/** `texts`: `GATEWAY/INSTANCE`, `MS RUN JSON`, …; those that `except` heard are left out. */
+export function readBeats(texts: readonly (string | null)[], except = ''): Beats {
+  const beats: Record<string, Record<string, Beat>> = {}
+  for (let i = 0; i + 1 < texts.length; i += 2) {
+    const [place, text] = [texts[i] as string, texts[i + 1]]
+    if (typeof text !== 'string') continue
+    const [at, origin, said] = threeParts(text)
+    if (origin === except) continue
+    const slash = place.indexOf('/')
+    const gateway = place.slice(0, slash)
+    beats[gateway] = { ...beats[gateway], [place.slice(slash + 1)]: { at: Number(at), said: JSON.parse(said) } }
+  }
+  return beats
+}
+
+function threeParts(text: string): [string, string, string] {
+  const first = text.indexOf(' ')
+  const second = text.indexOf(' ', first + 1)
+  return [text.slice(0, first), text.slice(first + 1, second), text.slice(second + 1)]
+}
