@@ -10,18 +10,15 @@ import { startAdmin } from './admin/server.ts'
 import { ownVersion } from './cli/version.ts'
 import { realClock } from './clock.ts'
 import type { Environment } from './config/environment.ts'
-import { pathText } from './config/findings.ts'
 import type { Config } from './config/schema.ts'
-import { readStored } from './config/stored.ts'
 import { differences, everyName, seed } from './core/changes.ts'
 import { CONNECT } from './core/checks.ts'
 import type { World } from './core/nouns.ts'
-import { EMPTY, type Store } from './core/store.ts'
 import { isRefusal, type Refusal } from './errors.ts'
 import { createLedger } from './ledger.ts'
 import { createReload, definitionsOf, strandedRoutes } from './reload.ts'
+import { firstWorld, openStore, StartError } from './remembered.ts'
 import { createState, type State } from './state.ts'
-import { openEmbeddedStore } from './store/embedded.ts'
 import { createAccessLog } from './telemetry/access.ts'
 import { tellFact } from './telemetry/facts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
@@ -32,6 +29,7 @@ import { runCheck } from './watch/check.ts'
 import { watchChecks } from './watch/checks.ts'
 import { watchLiveness } from './watch/liveness.ts'
 import { watchNames } from './watch/names.ts'
+import { type ReplicasWatch, watchReplicas } from './watch/replicas.ts'
 import { watchTrials } from './watch/trials.ts'
 
 export interface GatepoolOptions {
@@ -54,39 +52,30 @@ export interface Gatepool extends AsyncDisposable {
   stop(cut: AbortSignal): Promise<void>
 }
 
-/** Why it cannot start, in words for the operator. */
-export class StartError extends Error {
-  override name = 'StartError'
-}
-
 /** Starts everything, or nothing and throws. */
 export async function startGatepool({ config, path, env, log: givenLog }: GatepoolOptions): Promise<Gatepool> {
   await using building = new AsyncDisposableStack()
   const clock = realClock()
-  const replica = replicaName()
+  const replica = config.replica ?? replicaName()
   const version = ownVersion()
   const log = givenLog ?? createLog({ level: config.logging.level, cluster: config.cluster, replica })
-  if (config.store.kind !== 'embedded') throw new StartError('only the embedded store is available in this version')
 
   // What is remembered, and the doors to it.
-  const store = building.use(
-    await openEmbeddedStore({
-      path: config.store.path,
-      cluster: config.cluster,
-      clock,
-      onError: error => log.error({ err: error }, 'the store could not be written'),
-    }),
-  )
-  const world = await firstWorld(config, store)
+  let onStoreAnswer = (_ms: number) => {}
+  const { store, shared } = await openStore({ config, replica, clock, log, onAnswer: ms => onStoreAnswer(ms) })
+  building.use(store)
+  const world = await firstWorld(config, store, shared, clock)
   const boot = clock.now().toString(36)
   const onError = (error: unknown) => log.error({ err: error }, 'a listener of facts failed')
   const state = createState({ world, cluster: config.cluster, replica, boot, onError })
   const ledger = createLedger({ state, store, definitions: config.definitions })
-  if (config.definitions === 'store') {
-    const seeded = await ledger.commit(seed(definitionsOf(config)), 'file')
+  // Into a shared store it goes as soon as that can be asked.
+  const first = config.definitions === 'store' ? seed(definitionsOf(config)) : null
+  if (first !== null && shared === null) {
+    const seeded = await ledger.commit(first, 'file')
     if (isRefusal(seeded)) throw new StartError(seeded.detail)
-    warnOfMisfits(config, state.snapshot.world, log)
   }
+  if (first !== null) warnOfMisfits(config, state.snapshot.world, log)
 
   // Traffic, and those who find out where it may go.
   const { access: logged, access_sample: sample } = config.logging
@@ -95,12 +84,28 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
     : null
   const traffic = createTraffic({ state, clock, random: Math.random, access, warn: text => log.warn(text) })
   building.defer(() => traffic.close())
-  const metrics = createMetrics({ state, traffic: traffic.numbers, version, commit: env.GATEPOOL_COMMIT ?? '' })
-  state.onFact(fact => tellFact(fact, log, metrics.count))
-  state.onFact(fact => {
+  let replicas: ReplicasWatch | null = null
+  const metrics = createMetrics({
+    ...{ state, version, traffic: traffic.numbers, commit: env.GATEPOOL_COMMIT ?? '' },
+    sharing: () => ({ up: (replicas?.away ?? null) === null, replicas: replicas?.replicas.length ?? 1 }),
+  })
+  onStoreAnswer = ms => metrics.storeLatency.observe(ms / 1_000)
+  state.onFact((fact, heard) => {
+    if (heard) return
+    tellFact(fact, log, metrics.count)
     if (fact.replica !== undefined) store.append([fact])
   })
-  const webhooks = building.use(await tellWebhooks({ state, store, clock, random: Math.random, log }))
+  replicas =
+    shared &&
+    building.use(
+      await watchReplicas({
+        ...{ state, ledger, store: shared, clock, version },
+        definitions: config.definitions,
+        seed: first,
+      }),
+    )
+  const mayTell = () => replicas?.inCharge ?? true
+  const webhooks = building.use(await tellWebhooks({ state, store, clock, random: Math.random, log, mayTell }))
   building.use(
     watchNames({ state, clock, onFailure: (host, code) => log.warn({ host, code }, 'a host name was not resolved') }),
   )
@@ -116,7 +121,9 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
         metrics.healthChecks.inc({ pool, gateway, result: passed ? 'passed' : 'failed' }),
     }),
   )
-  const liveness = building.use(watchLiveness({ state, ledger, store, clock }))
+  const liveness = building.use(
+    watchLiveness({ state, ledger, store, clock, ...(replicas && { companions: replicas }) }),
+  )
   const refused = await traffic.apply(config.listeners)
   if (refused !== null) throw new StartError(refused.detail)
 
@@ -158,6 +165,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       listeners: traffic.listeners,
       file: () => reload.config,
       ready: () => (stopping ? ['stopping'] : traffic.closed().map(name => `listener ${name} is closed`)),
+      ...(replicas && { replicas }),
       reload: reload.now,
       connects: async place => (await runCheck(CONNECT, place, closing.signal)).passed,
       inFlight: traffic.inFlight,
@@ -191,37 +199,6 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   }
 }
 
-/** What was decided before this start. Definitions of the file come before those of the store. */
-async function firstWorld(config: Config, store: Store): Promise<World> {
-  const documents = await store.read()
-  const definitions =
-    config.definitions === 'file' ? { revision: 1, value: definitionsOf(config) } : completed(documents.definitions)
-  // Parts that an older version did not know are empty.
-  const holds = { ...documents.holds, value: { ...EMPTY.holds, ...documents.holds.value } }
-  const liveness = { ...documents.liveness, value: { ...EMPTY.liveness, ...documents.liveness.value } }
-  const sight = {
-    observing_since: store.now(),
-    beats: await store.readBeats(),
-    passive: {},
-    failing: {},
-    checks: {},
-    addresses: {},
-    told: {},
-  }
-  return { ...documents, definitions, holds, liveness, sight }
-}
-
-/** What an older version wrote, with today's defaults for what it did not know. */
-function completed({ revision, value }: World['definitions']): World['definitions'] {
-  if (revision === 0) return { revision, value }
-  const read = readStored(value)
-  if (read.kind === 'value') return { revision, value: read.value }
-  const problems = read.findings.map(({ path, message }) => `\n  ${pathText(path)}: ${message}`)
-  throw new StartError(
-    `the definitions in the store do not fit this version, and were left as they are:${problems.join('')}`,
-  )
-}
-
 /** Where the store holds the definitions: what of the file is ignored, and what of the store the file does not fit. */
 function warnOfMisfits(config: Config, { definitions }: World, log: Logger): void {
   const ofFile = definitionsOf(config)
@@ -235,7 +212,8 @@ function warnOfMisfits(config: Config, { definitions }: World, log: Logger): voi
 /** The configured token, or one that was made at an earlier start or is made now, readable by this user alone. */
 function adminToken({ admin, store }: Config): string {
   if (admin.token !== undefined) return admin.token
-  const folder = store.kind === 'embedded' && store.path !== ':memory:' ? dirname(store.path) : '.'
+  const path = 'path' in store ? store.path : store.cache
+  const folder = path === ':memory:' ? '.' : dirname(path)
   const file = join(folder, 'admin.token')
   try {
     return readFileSync(file, 'utf8').trim()

@@ -52,7 +52,9 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
     return mine
   }
 
-  const apply = (documents: Partial<Documents>, heard: readonly Fact[], facts: readonly Fact[], at: number) => {
+  const apply = ({ documents, heard, facts, beats }: News, at: number) => {
+    // First: whoever hears that a gateway is back has to know the beat that it came back with.
+    if (Object.keys(beats).length > 0) state.apply({ kind: 'beats', beats, at })
     const { world } = state.snapshot
     const isNews = ([name, { revision }]: [string, { readonly revision: number }]) =>
       // Where definitions come from the file, those in the store (somebody's, or none at all) must not take their place.
@@ -91,10 +93,10 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
       const result = await store.write(audit === undefined ? write : { ...write, audit })
       if (result.kind === 'refusal') return result
       if (result.kind === 'conflict') {
-        apply(result.documents, result.facts, [], now)
+        apply(result, now)
         continue
       }
-      apply(result.documents, [], result.facts, now)
+      apply({ ...result, heard: [], beats: {} }, now)
       const { revision, facts: committed } = result
       return { kind: 'committed', revision, facts: committed, snapshot: state.snapshot }
     }
@@ -106,7 +108,7 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
     takeIn: ask =>
       inTurn(async () => {
         const news = await ask()
-        if (!isRefusal(news)) apply(news.documents, news.heard, news.facts, store.now())
+        if (!isRefusal(news)) apply(news, store.now())
         return news
       }),
   }

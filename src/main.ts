@@ -17,13 +17,13 @@ async function run({ config: path }: { readonly config: string }): Promise<numbe
     process.stderr.write(formatProblems(loaded.problems))
     return 1
   }
-  const { StartError, startGatepool } = await import('./gatepool.ts')
+  const { startGatepool } = await import('./gatepool.ts')
   let gatepool: Gatepool
   try {
     gatepool = await startGatepool({ config: loaded.config, path, env: process.env })
   } catch (error) {
     // What an operator can mend is one line; anything else is a bug and shows where it is.
-    const known = error instanceof StartError || (error instanceof Error && error.name === 'StoreError')
+    const known = error instanceof Error && (error.name === 'StartError' || error.name === 'StoreError')
     process.stderr.write(`gatepool cannot start: ${known ? (error as Error).message : (error as Error).stack}\n`)
     return 1
   }

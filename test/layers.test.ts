@@ -32,6 +32,7 @@ const table: Record<string, Rule> = {
   cli: { rooms: ['config', 'errors', 'admin/contract'], packages: 'all' },
   agent: { rooms: ['config', 'errors', 'admin/contract'], packages: 'all' },
   gatepool: { rooms: 'all', packages: 'all' },
+  remembered: { rooms: ['store', 'reload', 'config', 'core', 'errors', 'clock', 'telemetry'], packages: [] },
   reload: { rooms: ['config', 'core', 'errors'], packages: 'all' },
   // The whole product on a stage: started as main starts it, and watched.
   demo: { rooms: ['gatepool', 'config', 'core', 'errors', 'clock', 'telemetry'], packages: 'all' },

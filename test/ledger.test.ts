@@ -249,7 +249,7 @@ test('what others committed comes in between two commits, and their facts are he
   const news = ledger.takeIn(async () => {
     order.push('asked')
     store.put({ liveness })
-    return { documents: { liveness: store.documents.liveness }, heard: [fact, moved], facts: [] }
+    return { documents: { liveness: store.documents.liveness }, heard: [fact, moved], facts: [], beats: {} }
   })
   const second = ledger.commit(see('y', 1), 'test').then(() => order.push('second'))
   await Promise.all([first, news, second])
@@ -278,7 +278,7 @@ test('the facts of whoever was faster are heard with the conflict', async t => {
   store.disturb = () => {
     store.disturb = null
     store.put({ liveness: { ...store.documents.liveness.value, gateways: { a: down, b: up } } })
-    return { kind: 'conflict', documents: store.documents, facts: [fact] }
+    return { kind: 'conflict', documents: store.documents, heard: [fact], facts: [], beats: {} }
   }
   await ledger.commit(see('x', 1), 'test')
   t.strictSame(heard, ['2-1 heard', 'r1-x-1 told', '3-0 told'])

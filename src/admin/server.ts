@@ -11,7 +11,7 @@ import { realClock } from '../clock.ts'
 import { check, type Finding } from '../config/findings.ts'
 import type { Config } from '../config/schema.ts'
 import type { Announcement } from '../core/nouns.ts'
-import type { Store } from '../core/store.ts'
+import type { Replica, Store } from '../core/store.ts'
 import { isRefusal, type Refusal, refuse } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
@@ -49,6 +49,8 @@ export interface AdminOptions {
   listeners(): readonly ListenerView[]
   /** What this replica's file says at the moment of what definitions may refer to. */
   file(): Pick<Config, 'admin' | 'listeners'>
+  /** The replicas of the cluster, where there may be several. */
+  readonly replicas?: ReplicasView
   /** Why no traffic should be sent here; empty: it may. */
   ready(): readonly string[]
   /** Reads the configuration again; `changed` names what is different now. */
@@ -61,6 +63,14 @@ export interface AdminOptions {
   /** The page for Prometheus. */
   metrics(): Promise<string>
   readonly log: Logger
+}
+
+export interface ReplicasView {
+  readonly replicas: readonly Replica[]
+  /** Why the store cannot be asked; null: it can. */
+  readonly away: Refusal | null
+  /** They go by different definitions. */
+  readonly differ: boolean
 }
 
 export interface ListenerView {

@@ -26,7 +26,6 @@ const none = (value: unknown): boolean => Array.isArray(value) && value.length =
 const off = only(0, '0', '0s', '0ms')
 
 const rows: readonly Row[] = [
-  { at: 'store.kind', runs: but('redis'), what: 'a store in Redis' },
   { at: 'admin.tls', what: 'TLS on the admin listener' },
   { at: 'metrics', what: 'a listener for metrics' },
   { at: 'heartbeats', what: 'a listener for heartbeats' },

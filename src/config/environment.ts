@@ -71,6 +71,7 @@ export function overrides(input: unknown): readonly Override[] {
   const isRedis = inside(inside(input, 'store'), 'kind') === 'redis'
   return [
     { name: 'GATEPOOL_CLUSTER', path: ['cluster'] },
+    { name: 'GATEPOOL_REPLICA', path: ['replica'] },
     { name: 'GATEPOOL_STORE_PATH', path: ['store', isRedis ? 'cache' : 'path'], section: { kind: 'embedded' } },
     { name: 'GATEPOOL_ADMIN_LISTEN', path: ['admin', 'listen'] },
     { name: 'GATEPOOL_ADMIN_TOKEN', path: ['admin', 'token'] },

@@ -14,7 +14,7 @@ const HEAD = `# yaml-language-server: $schema=./schema.json
 #
 # Durations are 250ms, 90s, 5m, 1h, 2d, or a bare number of seconds; sizes are 64KiB, 10MiB, or a bare number of bytes.
 # \${NAME} is a variable of the environment, \${NAME:-default} one that may be missing; where NAME_FILE is set instead, the file
-# that it names is read. GATEPOOL_CLUSTER, GATEPOOL_STORE_PATH, GATEPOOL_ADMIN_LISTEN, GATEPOOL_ADMIN_TOKEN and GATEPOOL_LOG_LEVEL,
+# that it names is read. GATEPOOL_CLUSTER, GATEPOOL_REPLICA, GATEPOOL_STORE_PATH, GATEPOOL_ADMIN_LISTEN, GATEPOOL_ADMIN_TOKEN and GATEPOOL_LOG_LEVEL,
 # with or without _FILE, go before what the file says.
 `
 

@@ -107,6 +107,10 @@ export const config = z.strictObject({
     examples: [1],
   }),
   cluster: name.default('default').meta({ description: 'Replicas with the same cluster and store share one view' }),
+  replica: name.optional().meta({
+    description: 'Name of this replica in its cluster; absent: made from the name of the host',
+    examples: ['replica-a'],
+  }),
   store: store.prefault({ kind: 'embedded' }).meta({ description: 'Where state survives a restart' }),
   admin: admin.prefault({}).meta({ description: 'The API for people and tools' }),
   metrics: z

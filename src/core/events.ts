@@ -165,6 +165,13 @@ export type FactDraft =
       readonly subject: string
       readonly cause: string
     }
+  | {
+      readonly kind: 'replica_joined' | 'replica_left'
+      readonly at: number
+      /** The replica. */
+      readonly subject: string
+      readonly cause: 'started' | 'stopped' | 'silent'
+    }
 
 /** A fact as it is told: to the log, the live stream, the history and the metrics. */
 export type Fact = FactDraft & {

@@ -50,8 +50,8 @@ export type WriteResult =
       readonly documents: Partial<Documents>
       readonly facts: readonly Fact[]
     }
-  /** Somebody was faster: nothing was written. The documents as they stand, and what others told with them that was not heard here yet. */
-  | { readonly kind: 'conflict'; readonly documents: Documents; readonly facts: readonly Fact[] }
+  /** Somebody was faster: nothing was written. The documents as they stand, and the rest of what is new. */
+  | ({ readonly kind: 'conflict'; readonly documents: Documents } & News)
   /** The store cannot be asked (`store_unavailable`). */
   | Refusal
 
@@ -96,7 +96,7 @@ export type Cursors = Readonly<Record<string, string>>
 export interface Store extends AsyncDisposable {
   /** The clock of shared decisions, ms since 1970. Never jumps. */
   now(): number
-  /** The documents as they stand; those never written are empty and have revision 0. */
+  /** The documents as they stand; those never written are empty and have revision 0. What was read is no news any more: for the start. */
   read(): Promise<Documents>
   write(write: Write): Promise<WriteResult>
   /** The beats as last saved; they help to explain, never to decide. */
@@ -129,6 +129,8 @@ export interface News {
   readonly heard: readonly Fact[]
   /** What was committed here, by a write whose answer did not come. */
   readonly facts: readonly Fact[]
+  /** Beats that other replicas heard. */
+  readonly beats: Beats
 }
 
 /** What a replica says of itself to the others. */
@@ -151,8 +153,6 @@ export interface Replica extends ReplicaNotes {
 }
 
 export interface Sync extends News {
-  /** Beats that other replicas heard since the last time. */
-  readonly beats: Beats
   /** Those that are here, this one too. */
   readonly replicas: readonly Replica[]
   /** It is for this replica to evaluate what time makes due; the others do it only when it is overdue. */

@@ -109,7 +109,8 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const isStale = ([name, revision]: [string, number]) => Number(selectRevision.get(name)?.revision ?? 0) !== revision
 
   const step = ({ expect, documents, facts, at, by, audit: asked }: Write): WriteResult => {
-    if (Object.entries(expect).some(isStale)) return { kind: 'conflict', documents: readDocuments(), facts: [] }
+    if (Object.entries(expect).some(isStale))
+      return { kind: 'conflict', documents: readDocuments(), heard: [], facts: [], beats: {} }
     const revision = Number(nextRevision.get()?.revision)
     for (const [name, value] of Object.entries(documents)) {
       const text = JSON.stringify(value)

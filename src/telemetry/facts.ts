@@ -72,6 +72,12 @@ const TOLD: { readonly [K in FactKind]: Telling<K> } = {
   store_lost: { level: 'error', say: ({ cause }) => `the store is away: ${cause}` },
   store_recovered: { level: 'info', say: () => 'the store is back' },
   listener_failed: { level: 'error', say: ({ subject, cause }) => `listener ${subject} is not open: ${cause}` },
+  replica_joined: { level: 'info', say: ({ subject }) => `replica ${subject} is here` },
+  replica_left: {
+    level: 'warn',
+    say: ({ subject, cause }) =>
+      cause === 'stopped' ? `replica ${subject} was stopped` : `replica ${subject} is gone`,
+  },
 }
 
 /** The sentence that tells a fact to people. */

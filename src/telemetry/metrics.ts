@@ -2,7 +2,7 @@
  * The metrics page. Whatever is counted per request is a plain number of traffic's, read here when somebody asks; prom-client only
  * renders. Labels come from small sets.
  */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Fact } from '../core/events.ts'
 import type { State } from '../state.ts'
 
@@ -38,6 +38,8 @@ export interface MetricsOptions {
   readonly traffic: TrafficNumbers
   readonly version: string
   readonly commit: string
+  /** How it stands with a shared store. */
+  readonly sharing: () => { readonly up: boolean; readonly replicas: number }
 }
 
 export interface Metrics {
@@ -46,13 +48,15 @@ export interface Metrics {
   readonly heartbeats: Counter<'gateway'>
   readonly healthChecks: Counter<'pool' | 'gateway' | 'result'>
   readonly reloadSuccessful: Gauge
+  /** Seconds that a shared store took to answer. */
+  readonly storeLatency: Histogram
   /** The page in the Prometheus text format. */
   render(): Promise<string>
 }
 
 const PREFIX = 'gatepool_'
 
-export function createMetrics({ state, traffic, version, commit }: MetricsOptions): Metrics {
+export function createMetrics({ state, traffic, version, commit, sharing }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -121,6 +125,10 @@ export function createMetrics({ state, traffic, version, commit }: MetricsOption
   read('gauge', 'definitions_revision', 'Revision of the definitions in use', [], () => [
     { labels: {}, value: state.snapshot.world.definitions.revision },
   ])
+  read('gauge', 'store_up', '1 while the store answers', [], () => [{ labels: {}, value: Number(sharing().up) }])
+  read('gauge', 'replicas', 'Replicas of the cluster that are here', [], () => [
+    { labels: {}, value: sharing().replicas },
+  ])
   read('gauge', 'build_info', 'Always 1', ['version', 'commit'], () => [{ labels: { version, commit }, value: 1 }])
   histogram(registry, traffic)
 
@@ -146,6 +154,12 @@ export function createMetrics({ state, traffic, version, commit }: MetricsOption
     reloadSuccessful: new Gauge({
       name: `${PREFIX}config_last_reload_successful`,
       help: '1 when the last reload was taken',
+      registers,
+    }),
+    storeLatency: new Histogram({
+      name: `${PREFIX}store_latency_seconds`,
+      help: 'Seconds until a shared store answered',
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1],
       registers,
     }),
     count(fact) {

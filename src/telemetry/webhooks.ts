@@ -18,6 +18,8 @@ import { callWebhook, type Delivery } from './webhook-call.ts'
 const PAGE = 100
 /** Ms between two attempts, by how many have failed in a row; the last goes on for ever. */
 const BACK_OFF = [1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000]
+/** Ms between two looks whether it is this replica's turn. */
+const LOOK_EVERY = 1_000
 /** Share by which they are longer by chance, so that receivers that were away together are not asked together. */
 const JITTER = 0.2
 /** Ms after which an event that could not be delivered is given up. */
@@ -29,6 +31,8 @@ export interface WebhooksOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
+  /** Only one of several replicas tells. */
+  readonly mayTell?: () => boolean
 }
 
 /** How telling one webhook goes. */
@@ -61,9 +65,11 @@ interface Courier {
 }
 
 /** Starts to tell. What happened since the last process told is told first. */
-export async function tellWebhooks({ state, store, clock, random, log }: WebhooksOptions): Promise<Webhooks> {
+export async function tellWebhooks(options: WebhooksOptions): Promise<Webhooks> {
+  const { state, store, clock, random, log, mayTell = () => true } = options
   const couriers = new Map<string, Courier>()
-  let cursors: Cursors = await store.readCursors()
+  let cursors: Cursors = {}
+  let telling = false
   let working: Promise<unknown> = Promise.resolve()
 
   /** In turns, so that a webhook that is made, deleted and made again is looked at in that order. */
@@ -72,6 +78,15 @@ export async function tellWebhooks({ state, store, clock, random, log }: Webhook
   }
 
   const followNow = async () => {
+    if (!mayTell()) {
+      telling = false
+      for (const courier of couriers.values()) stop(courier)
+      couriers.clear()
+      return
+    }
+    // Where the one that told before has got to.
+    if (!telling) cursors = await store.readCursors()
+    telling = true
     const { webhooks } = state.snapshot.world.access.value
     for (const [name, courier] of couriers) {
       const webhook = webhooks.find(one => one.name === name)
@@ -91,9 +106,13 @@ export async function tellWebhooks({ state, store, clock, random, log }: Webhook
     void run(courier)
   }
 
-  const end = (name: string, { ended, timer }: Courier) => {
+  const stop = ({ ended, timer }: Courier) => {
     ended.abort()
     timer?.[Symbol.dispose]()
+  }
+
+  const end = (name: string, courier: Courier) => {
+    stop(courier)
     couriers.delete(name)
     const { [name]: _, ...others } = cursors
     cursors = others
@@ -158,6 +177,8 @@ export async function tellWebhooks({ state, store, clock, random, log }: Webhook
     for (const courier of couriers.values()) void run(courier)
   })
   const stopChanges = state.onChange(follow)
+  // Nothing else need happen when it becomes this replica's turn.
+  const looking = options.mayTell && clock.every(LOOK_EVERY, follow)
   follow()
   await working
 
@@ -180,11 +201,9 @@ export async function tellWebhooks({ state, store, clock, random, log }: Webhook
     async [Symbol.asyncDispose]() {
       stopFacts()
       stopChanges()
+      looking?.[Symbol.dispose]()
       await working
-      for (const { ended, timer } of couriers.values()) {
-        ended.abort()
-        timer?.[Symbol.dispose]()
-      }
+      for (const courier of couriers.values()) stop(courier)
     },
   }
 }

@@ -15,6 +15,7 @@ import { nextWindow } from '../core/windows.ts'
 import { isRefusal, type Refusal, refuse } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
+import type { Companions } from './replicas.ts'
 
 /** Ms between two looks at the clock when nothing is due before. */
 const PULSE = 1_000
@@ -34,9 +35,11 @@ export interface LivenessOptions {
   readonly ledger: Ledger
   readonly store: Store
   readonly clock: Clock
+  /** The other replicas, where there are any. */
+  readonly companions?: Companions
 }
 
-export function watchLiveness({ state, ledger, store, clock }: LivenessOptions): LivenessWatch {
+export function watchLiveness({ state, ledger, store, clock, companions }: LivenessOptions): LivenessWatch {
   let timer: Disposable | null = null
   let wakesAt = Number.POSITIVE_INFINITY
   let evaluating: Promise<void> | null = null
@@ -51,6 +54,8 @@ export function watchLiveness({ state, ledger, store, clock }: LivenessOptions):
     const { value: holds } = world.holds
     return Math.min(nextDue(world), nextExpiry(holds), nextWindow(holds), nextFailoverEnd(world))
   }
+  /** When this replica sees to what is due. */
+  const turn = () => due() + (companions?.patience ?? 0)
 
   const arm = (at: number) => {
     timer?.[Symbol.dispose]()
@@ -65,9 +70,9 @@ export function watchLiveness({ state, ledger, store, clock }: LivenessOptions):
     const { beats } = state.snapshot.world.sight
     if (beats !== savedBeats) store.saveBeats(beats)
     savedBeats = beats
-    if (due() <= store.now()) void evaluate()
+    if (turn() <= store.now()) void evaluate()
     // What an evaluation changes arms the timer again; until then it must not be asked for in every turn.
-    const next = evaluating === null ? due() : Number.POSITIVE_INFINITY
+    const next = evaluating === null ? turn() : Number.POSITIVE_INFINITY
     arm(Math.min(next, store.now() + pulse()))
   }
 
@@ -81,7 +86,9 @@ export function watchLiveness({ state, ledger, store, clock }: LivenessOptions):
   /** Commits what is due; one commit at a time, and none sooner than `RETRY` after one that failed. */
   const evaluate = (): Promise<void> => {
     evaluating ??= (async () => {
-      const outcome = await ledger.commit(evaluation, 'system')
+      // Others may have heard whom we did not.
+      const stuck = companions === undefined ? null : await companions.catchUp()
+      const outcome = stuck ?? (await ledger.commit(evaluation, 'system'))
       if (outcome.kind === 'committed') evaluating = null
       else
         clock.after(RETRY, () => {
@@ -93,12 +100,14 @@ export function watchLiveness({ state, ledger, store, clock }: LivenessOptions):
 
   /** Commits `change` if it changes anything: most beats do not. */
   const propose = async (change: Change, gateway: string) => {
-    const changes = change(state.snapshot.world, store.now()) !== null
-    return changes ? await ledger.commit(change, `gateway:${gateway}`) : null
+    if (change(state.snapshot.world, store.now()) === null) return null
+    // Whoever hears of the change elsewhere has to know the beat that made it.
+    store.saveBeats(state.snapshot.world.sight.beats)
+    return await ledger.commit(change, `gateway:${gateway}`)
   }
 
   const unsubscribe = state.onChange(() => {
-    if (!ended && evaluating === null && due() < wakesAt) arm(due())
+    if (!ended && evaluating === null && turn() < wakesAt) arm(turn())
   })
   arm(store.now() + pulse())
 

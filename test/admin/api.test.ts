@@ -9,7 +9,7 @@ test('without a token there is health, and nothing else', async t => {
   await using it = await testAdmin()
   const bare = (path: string, init: RequestInit = {}) => fetch(it.url + path, init)
   t.strictSame(await (await bare('/livez')).json(), { status: 'alive' })
-  t.strictSame(await (await bare('/readyz')).json(), { status: 'ready', reasons: [] })
+  t.strictSame(await (await bare('/readyz')).json(), { status: 'ready', reasons: [], warnings: [] })
   const paths = ['/metrics', '/openapi.json', '/nothing', api('/status'), api('/gateways/home'), api('/events/stream')]
   for (const path of paths) {
     const response = await bare(path)
@@ -37,7 +37,7 @@ test('readiness tells its reasons', async t => {
   await using it = await testAdmin({ ready: () => ['listener web is not open'] })
   const response = await fetch(`${it.url}/readyz`)
   t.equal(response.status, 503)
-  t.strictSame(await response.json(), { status: 'not_ready', reasons: ['listener web is not open'] })
+  t.strictSame(await response.json(), { status: 'not_ready', reasons: ['listener web is not open'], warnings: [] })
   t.equal((await fetch(`${it.url}/livez`)).status, 200)
 })
 

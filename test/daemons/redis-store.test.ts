@@ -102,11 +102,11 @@ test('two replicas: one is taken, the other hears what was told with it, once', 
   t.teardown(() => Promise.all([one, other].map(store => store[Symbol.asyncDispose]())))
   await put(one, { expect: { holds: 0 }, documents: { holds: values(1).holds }, facts: [draft('x')] })
   const conflict = await put(other, { expect: { holds: 0 }, documents: { holds: values(2).holds } })
-  t.match(conflict, { kind: 'conflict', documents: { holds: { revision: 1 } }, facts: [{ id: '1-1', subject: 'x' }] })
+  t.match(conflict, { kind: 'conflict', documents: { holds: { revision: 1 } }, heard: [{ id: '1-1', subject: 'x' }] })
   await put(one, { documents: { holds: values(3).holds }, facts: [draft('y')] })
   const again = await put(other, { expect: { holds: 1 }, documents: { holds: values(2).holds } })
-  t.match(again, { kind: 'conflict', facts: [{ id: '2-1' }] })
-  t.equal(again.kind === 'conflict' && again.facts.length, 1)
+  t.match(again, { kind: 'conflict', heard: [{ id: '2-1' }], facts: [] })
+  t.equal(again.kind === 'conflict' && again.heard.length, 1)
 })
 
 test('audit records of replicas that write at once make one chain', { skip }, async t => {

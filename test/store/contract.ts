@@ -139,7 +139,7 @@ export const contract: readonly Check[] = [
       const before = await store.read()
       for (const revision of [0, 1, 3]) {
         const late = { expect: { [name]: revision }, documents: { [name]: values(3)[name] }, facts: [draft('late')] }
-        const stands = { kind: 'conflict', documents: before, facts: [] }
+        const stands = { kind: 'conflict', documents: before, heard: [], facts: [], beats: {} }
         assert.deepEqual(await write(store, { ...late, audit: asked(1) }), stands)
       }
       assert.deepEqual(numbers(await store.audit({ limit: 10 })), [])
@@ -160,7 +160,7 @@ export const contract: readonly Check[] = [
         documents: values(3),
         facts: [draft('home')],
       })
-      assert.deepEqual(result, { kind: 'conflict', documents: before, facts: [] })
+      assert.deepEqual(result, { kind: 'conflict', documents: before, heard: [], facts: [], beats: {} })
       assert.deepEqual(await store.read(), before)
       assert.deepEqual(await store.events({ limit: 10 }), [])
     },

@@ -36,7 +36,7 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     if (disturbed) return disturbed
     const names = Object.keys(write.expect) as (keyof Values)[]
     if (names.some(name => documents[name].revision !== write.expect[name]))
-      return { kind: 'conflict', documents, facts: [] }
+      return { kind: 'conflict', documents, heard: [], facts: [], beats: {} }
     const stored = put(write.documents)
     const facts = write.facts.map((draft, n): Fact => ({ ...draft, id: `${revision}-${n}`, cluster: 'test' }))
     committed.push(...facts)

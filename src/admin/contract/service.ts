@@ -14,6 +14,16 @@ const busy = z.object({
   connections: z.number().meta({ description: 'Requests, tunnels, connections and sessions under way' }),
 })
 
+const replicaRow = z.object({
+  name: z.string(),
+  version: z.string(),
+  started_at: moment,
+  seen_at: moment.meta({ description: 'When it last asked the store for news' }),
+  definitions: z.string().meta({ description: 'A hash of the definitions that it goes by' }),
+  behind: z.number().meta({ description: 'Revisions of the store that it did not know when it asked' }),
+  evaluates: z.boolean().meta({ description: 'It decides what time makes due; the others only when it does not' }),
+})
+
 export const status = z.object({
   replica: z.string(),
   cluster: z.string(),
@@ -21,8 +31,16 @@ export const status = z.object({
   started_at: moment,
   uptime: duration(),
   now: moment.meta({ description: "The store's clock, which all moments are of; ms since 1970" }),
-  store: z.object({ available: z.boolean() }),
-  definitions: z.object({ mode: z.enum(['file', 'store']), revision: z.number() }),
+  store: z.object({
+    available: z.boolean(),
+    reason: z.string().nullable().meta({ description: 'Why it cannot be asked' }),
+  }),
+  definitions: z.object({
+    mode: z.enum(['file', 'store']),
+    revision: z.number(),
+    differ: z.boolean().meta({ description: 'Replicas go by different definitions, each by its own file' }),
+  }),
+  replicas: z.array(replicaRow).meta({ description: 'Those that share the store' }),
   listeners: z.array(listener),
   members: z.array(busy).meta({ description: 'Members on which something runs through this replica' }),
   pools: z.array(poolRow),
@@ -31,7 +49,11 @@ export const status = z.object({
 
 export const reloaded = z.object({ changed: z.array(z.string()) })
 export const alive = z.object({ status: z.literal('alive') })
-export const readiness = z.object({ status: z.enum(['ready', 'not_ready']), reasons: z.array(z.string()) })
+export const readiness = z.object({
+  status: z.enum(['ready', 'not_ready']),
+  reasons: z.array(z.string()),
+  warnings: z.array(z.string()).meta({ description: 'What does not keep traffic away, and should be looked at' }),
+})
 
 export const serviceEndpoints = {
   live: { method: 'GET', path: '/livez', role: 'anyone', summary: 'Does the process live?', answer: alive },

@@ -28,6 +28,8 @@ const KINDS: Readonly<Record<FactKind, true>> = {
   store_lost: true,
   store_recovered: true,
   listener_failed: true,
+  replica_joined: true,
+  replica_left: true,
 }
 
 const kind = z.enum(Object.keys(KINDS) as [FactKind, ...FactKind[]])

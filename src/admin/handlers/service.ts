@@ -8,16 +8,22 @@ import { byName } from './lists.ts'
 
 export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serviceEndpoints> {
   const { state, store, ledger, cluster, replica } = options
+  const { replicas } = options
   const definitions = () => state.snapshot.world.definitions.value
 
   const openapi = (_: unknown, reply: FastifyReply) => reply.type('application/json').send(options.document)
+
+  const warnings = () => [
+    ...(replicas?.away ? ['the store is away'] : []),
+    ...(replicas?.differ ? ['replicas go by different definitions'] : []),
+  ]
 
   return {
     live: () => ({ status: 'alive' }),
     ready(_, reply) {
       const reasons = options.ready()
       const status = reasons.length === 0 ? 'ready' : 'not_ready'
-      return reply.code(reasons.length === 0 ? 200 : 503).send({ status, reasons })
+      return reply.code(reasons.length === 0 ? 200 : 503).send({ status, reasons, warnings: warnings() })
     },
     async metrics(_, reply) {
       return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await options.metrics())
@@ -36,8 +42,13 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
         started_at: options.startedAt,
         uptime: wholeSeconds(options.clock.now() - options.startedAt),
         now: store.now(),
-        store: { available: await answers(store.read()) },
-        definitions: { mode: options.definitionsMode, revision: snapshot.world.definitions.revision },
+        store: replicas ? { available: replicas.away === null, reason: replicas.away?.detail ?? null } : HERE,
+        definitions: {
+          mode: options.definitionsMode,
+          revision: snapshot.world.definitions.revision,
+          differ: replicas?.differ ?? false,
+        },
+        replicas: byName(replicas?.replicas ?? []).map(row => ({ ...row })),
         listeners: [...options.listeners()],
         members: pools.flatMap(({ name: pool, members }) =>
           members
@@ -61,11 +72,7 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
   }
 }
 
-const wholeSeconds = (ms: number): number => Math.max(0, Math.floor(ms / 1_000)) * 1_000
+/** The embedded store is in this very process. */
+const HERE = { available: true, reason: null }
 
-async function answers(asked: Promise<unknown>): Promise<boolean> {
-  return asked.then(
-    () => true,
-    () => false,
-  )
-}
+const wholeSeconds = (ms: number): number => Math.max(0, Math.floor(ms / 1_000)) * 1_000

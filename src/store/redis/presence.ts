@@ -4,13 +4,13 @@
  * An empty store is filled by the replica that knows most. All of them say for two seconds what they know; then whoever has the highest
  * revision writes it back by compare-and-set from nothing, under the old generation. Where nobody knows anything the store is new.
  */
-import type { Beat, Beats } from '../../core/nouns.ts'
 import type { Replica, ReplicaNotes, Sync } from '../../core/store.ts'
 import { isRefusal, type Refusal, refuse } from '../../errors.ts'
 import { DOCUMENTS, livenessArguments } from './documents.ts'
 import type { Outbox } from './outbox.ts'
 import { LEAVE, REFILL, SYNC } from './scripts.ts'
 import type { Answer, Session } from './session.ts'
+import { threeParts } from './texts.ts'
 
 /** Ms that an empty store is left alone, so that everybody can say what he knows. */
 const ANNOUNCE = 2_000
@@ -44,8 +44,6 @@ interface Present {
 
 export function createPresence({ session, outbox, cluster, replica }: PresenceOptions): Presence {
   const { origin } = session
-  /** Since when beats are known, ms of Redis's clock. */
-  let heardBeats = 0
   let settled = true
 
   const highest = () => Math.max(...DOCUMENTS.map(name => session.known[name].revision))
@@ -64,7 +62,7 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
   const onEmpty = async ([, , , , forMs, texts]: Answer): Promise<Refusal | null> => {
     settled = false
     outbox.forgetBeats()
-    heardBeats = 0
+    session.forgetBeats()
     const wait = refuse('store_refilling', 'the store is empty: whoever knows most is about to fill it')
     if (Number(forMs) < ANNOUNCE) return wait
     const informed = readPresent(texts as readonly string[]).filter(({ said }) => said.generation !== '')
@@ -80,7 +78,7 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
 
   const ask = (notes: ReplicaNotes): Promise<Answer | Refusal> => {
     const said: Said = { ...notes, generation: session.generation, revision: highest() }
-    const args = [origin, replica, cluster, JSON.stringify(said), heardBeats, ...session.acquaintance()]
+    const args = [origin, replica, cluster, JSON.stringify(said), ...session.acquaintance()]
     return session.ask(SYNC, args, { expected: 'empty' })
   }
 
@@ -99,11 +97,9 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
         return refused ?? { documents: {}, heard: [], facts: [], beats: {}, replicas: [], evaluates: true }
       }
       settled = true
-      const [, , seconds, microseconds, , , , revision, watchdog, texts, beats] = answer
-      heardBeats = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000)
       const news = session.takeNews(answer)
-      const heard = readBeats(beats as readonly string[], origin)
-      outbox.knowBeats(heard)
+      outbox.knowBeats(news.beats)
+      const [revision, watchdog, texts] = answer.slice(8)
       const replicas = readPresent(texts as readonly string[]).map(
         ({ name, seenAt, origin: run, said }): Replica => ({
           name,
@@ -115,7 +111,7 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
           evaluates: run === watchdog,
         }),
       )
-      return { ...news, beats: heard, replicas, evaluates: watchdog === origin }
+      return { ...news, replicas, evaluates: watchdog === origin }
     },
     async leave() {
       await session.ask(LEAVE, [origin, replica, cluster])
@@ -131,25 +127,4 @@ function readPresent(texts: readonly string[]): Present[] {
     present.push({ name: texts[i] as string, seenAt: Number(seenAt), origin, said: JSON.parse(text) })
   }
   return present
-}
-
-/** `texts`: `GATEWAY/INSTANCE`, `MS RUN JSON`, …; those that `except` heard are left out. */
-export function readBeats(texts: readonly (string | null)[], except = ''): Beats {
-  const beats: Record<string, Record<string, Beat>> = {}
-  for (let i = 0; i + 1 < texts.length; i += 2) {
-    const [place, text] = [texts[i] as string, texts[i + 1]]
-    if (typeof text !== 'string') continue
-    const [at, origin, said] = threeParts(text)
-    if (origin === except) continue
-    const slash = place.indexOf('/')
-    const gateway = place.slice(0, slash)
-    beats[gateway] = { ...beats[gateway], [place.slice(slash + 1)]: { at: Number(at), said: JSON.parse(said) } }
-  }
-  return beats
-}
-
-function threeParts(text: string): [string, string, string] {
-  const first = text.indexOf(' ')
-  const second = text.indexOf(' ', first + 1)
-  return [text.slice(0, first), text.slice(first + 1, second), text.slice(second + 1)]
 }

@@ -14,10 +14,11 @@ import { connect } from './connect.ts'
 import { livenessArguments } from './documents.ts'
 import { type KeyName, keysOf, NAMES } from './keys.ts'
 import { createOutbox } from './outbox.ts'
-import { createPresence, readBeats } from './presence.ts'
+import { createPresence } from './presence.ts'
 import { READ, WRITE } from './scripts.ts'
 import { createSession, versioned } from './session.ts'
 import { type Entry, field, readAudit, readEvents } from './streams.ts'
+import { readBeats } from './texts.ts'
 import { readAddress } from './url.ts'
 
 /** How often a write is bound to the audit chain again when others were faster. */
@@ -85,8 +86,9 @@ export function openRedisStore(options: RedisStoreOptions): SharedStore {
       if (isRefusal(answer)) return answer
       switch (answer[0]) {
         case 'conflict': {
-          const { heard } = session.takeNews(answer)
-          return { kind: 'conflict', documents: session.known, facts: heard }
+          const news = session.takeNews(answer)
+          outbox.knowBeats(news.beats)
+          return { kind: 'conflict', ...news, documents: session.known }
         }
         case 'moved':
           auditEnd = { seq: Number(answer[4]), hash: String(answer[5]) }
@@ -126,6 +128,8 @@ export function openRedisStore(options: RedisStoreOptions): SharedStore {
 
     async read() {
       session.takeNews(await orThrow(session.ask(READ, session.acquaintance())))
+      // Nobody hears of them from this answer.
+      session.forgetBeats()
       return session.known
     },
 
@@ -187,8 +191,7 @@ export function openRedisStore(options: RedisStoreOptions): SharedStore {
 
     [Symbol.asyncDispose]() {
       closing ??= (async () => {
-        await outbox.flush()
-        await presence.leave()
+        if ((await outbox.flush()) === null) await presence.leave()
         session.close()
         await connection[Symbol.asyncDispose]()
         cache?.[Symbol.dispose]()

@@ -63,8 +63,9 @@ end
 
 local function revisionOf(name) return redis.call('HGET', KEY[name], 'revision') or '0' end
 
--- Takes the four revisions and the event that the replica knows. Answers the documents that are others now, the facts after that event
--- ('': none are wanted), and the newest event.
+-- Takes the four revisions and the event that the replica knows, and since when it knows the beats (ms). Answers the documents that are
+-- others now, the facts after that event ('': none are wanted), the newest event, and the beats (GATEWAY/INSTANCE, text, …): whoever hears
+-- that a gateway is back has to know the beat that it came back with.
 local function news()
   local changed = {}
   for _, name in ipairs(DOCUMENTS) do
@@ -77,7 +78,12 @@ local function news()
   local cursor = take()
   local told = cursor == '' and {} or redis.call('XRANGE', KEY.events, '(' .. cursor, '+')
   local last = redis.call('XREVRANGE', KEY.events, '+', '-', 'COUNT', 1)[1]
-  return changed, told, last and last[1] or '0-0'
+  local beats = {}
+  for _, instance in ipairs(redis.call('ZRANGEBYSCORE', KEY.beats, take(), '+inf')) do
+    table.insert(beats, instance)
+    table.insert(beats, redis.call('HGET', KEY.instances, instance))
+  end
+  return changed, told, last and last[1] or '0-0', beats
 end
 `
 
@@ -143,6 +149,8 @@ if not generation then
   generation = fresh
   redis.call('HSET', KEY.meta, 'generation', fresh, 'schema', ${SCHEMA_VERSION})
   redis.call('HDEL', KEY.meta, 'empty_since')
+  -- They were only announced; here begins what they are here for.
+  redis.call('DEL', KEY.replicas)
 end
 local revision = redis.call('HINCRBY', KEY.meta, 'revision', 1)
 for _, document in ipairs(documents) do
@@ -228,9 +236,9 @@ return answer('taken')
 
 /**
  * A replica says that it is here, and asks what is new.
- * Arguments: its run, its name, the cluster, what it says of itself (JSON); since when it knows the beats (ms); what `news` takes.
- * Answer: `known`, what `news` answers, the revision, the run that evaluates, what the replicas say (name, text, …), and the beats
- * (`GATEWAY/INSTANCE`, text, …); or `empty`, for how many ms it has been, and what the replicas say; or `foreign`, `newer`.
+ * Arguments: its run, its name, the cluster, what it says of itself (JSON); what `news` takes.
+ * Answer: `known`, what `news` answers, the revision, the run that evaluates, what the replicas say (name, text, …); or
+ * `empty`, for how many ms it has been, and what the replicas say; or `foreign`, `newer`.
  */
 export const SYNC = script(`
 local strange = stranger()
@@ -272,18 +280,13 @@ if not watchdog or watchdog == origin then
   watchdog = origin
 end
 
-local beats = {}
-for _, instance in ipairs(redis.call('ZRANGEBYSCORE', KEY.beats, take(), '+inf')) do
-  table.insert(beats, instance)
-  table.insert(beats, redis.call('HGET', KEY.instances, instance))
-end
 for _, instance in ipairs(redis.call('ZRANGEBYSCORE', KEY.beats, '-inf', now - ${FORGET_BEATS}, 'LIMIT', 0, 100)) do
   redis.call('ZREM', KEY.beats, instance)
   redis.call('HDEL', KEY.instances, instance)
 end
-local changed, told, last = news()
+local changed, told, last, beats = news()
 local revision = redis.call('HGET', KEY.meta, 'revision') or '0'
-return answer('known', changed, told, last, revision, watchdog, redis.call('HGETALL', KEY.replicas), beats)
+return answer('known', changed, told, last, beats, revision, watchdog, redis.call('HGETALL', KEY.replicas))
 `)
 
 /**

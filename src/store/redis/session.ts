@@ -14,6 +14,7 @@ import type { Keys } from './keys.ts'
 import type { Script } from './scripts.ts'
 import { type SharedClock, sharedClock } from './shared-clock.ts'
 import { type Entry, factOf, field } from './streams.ts'
+import { readBeats } from './texts.ts'
 
 export type Answer = readonly [
   kind: string,
@@ -38,6 +39,8 @@ export interface Session {
   takeNews(answer: Answer): News
   /** Remembers what was written here. */
   wrote(documents: Partial<Documents>, ids: readonly string[]): void
+  /** Redis has lost the beats: those that come are all new. */
+  forgetBeats(): void
   /** Asks no more. */
   close(): void
 }
@@ -64,6 +67,8 @@ export function createSession({ connection, keys, clock, cache, onAnswer }: Sess
   let generation = remembered?.generation ?? ''
   let known: Documents = { ...NEVER_WRITTEN, ...remembered?.documents }
   let cursor = ''
+  /** Since when beats are known, ms of Redis's clock. */
+  let heardBeats = 0
   /** Ids of facts that were written here: they are no news when they come back. */
   const written = new Set<string>()
   let closed = false
@@ -94,7 +99,7 @@ export function createSession({ connection, keys, clock, cache, onAnswer }: Sess
       }
       const [kind, itsGeneration, seconds, microseconds] = answer
       onAnswer(clock.now() - askedAt)
-      time.heard(Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000), askedAt)
+      time.heard(milliseconds(seconds, microseconds), askedAt)
       if (kind !== expected) {
         const strange = strangeness(kind)
         if (strange !== null) return strange
@@ -102,8 +107,9 @@ export function createSession({ connection, keys, clock, cache, onAnswer }: Sess
       if (generation === '') generation = itsGeneration
       return answer
     },
-    acquaintance: () => [...DOCUMENTS.map(name => known[name].revision), cursor],
-    takeNews([, , , , changed, told, last]) {
+    acquaintance: () => [...DOCUMENTS.map(name => known[name].revision), cursor, heardBeats],
+    takeNews([, , seconds, microseconds, changed, told, last, beats]) {
+      heardBeats = milliseconds(seconds, microseconds)
       const documents = readChanged(changed as Parameters<typeof readChanged>[0])
       if (Object.keys(documents).length > 0) learn(documents)
       // Two questions may have been under way at once: what one answer told is not told by the other.
@@ -113,11 +119,14 @@ export function createSession({ connection, keys, clock, cache, onAnswer }: Sess
       const own = news.filter(entry => field(entry, 'origin') === origin && !written.delete(field(entry, 'id')))
       // What this replica told of itself was told when it happened.
       const facts = own.map(factOf).filter(({ replica }) => replica === undefined)
-      return { documents, heard: heard.map(factOf), facts }
+      return { documents, heard: heard.map(factOf), facts, beats: readBeats(beats as readonly string[], origin) }
     },
     wrote(documents, ids) {
       for (const id of ids) written.add(id)
       learn(documents)
+    },
+    forgetBeats() {
+      heardBeats = 0
     },
     close() {
       closed = true
@@ -138,6 +147,9 @@ function strangeness(kind: string): Refusal | null {
       return null
   }
 }
+
+const milliseconds = (seconds: string, microseconds: string): number =>
+  Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000)
 
 /** Compares two places of a stream: `<ms>-<n>`. */
 function isLater(a: string, b: string): boolean {

@@ -1,0 +1,138 @@
+/** Several real gatepool processes that share a real Redis, with one gateway behind each name. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { ADMIN_TOKEN, type Program, runProgram } from './program.ts'
+
+export interface Status {
+  readonly replica: string
+  readonly store: { readonly available: boolean }
+  readonly definitions: { readonly revision: number; readonly differ: boolean }
+  readonly replicas: readonly { readonly name: string; readonly evaluates: boolean; readonly behind: number }[]
+  readonly pools: readonly { readonly name: string; readonly serving: readonly string[]; readonly health: string }[]
+}
+
+export interface TestReplica {
+  readonly name: string
+  readonly program: Program
+  /** Asks the admin API. */
+  ask(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>
+  status(): Promise<Status>
+  /** The name of the gateway that answers a request, or the status that came instead. */
+  request(): Promise<string>
+}
+
+/** Starts a gateway that answers every request with its name. */
+export async function startGateway(t: Test, name: string): Promise<number> {
+  const server = createServer((_, response) => response.end(name)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+export interface ReplicaOptions {
+  readonly name: string
+  readonly url: string
+  /** gateway → the port where it answers. */
+  readonly ports: Readonly<Record<string, number>>
+  /** Ms. */
+  readonly threshold?: number
+  readonly definitions?: 'file' | 'store'
+  /** More lines of the file. */
+  readonly more?: string
+}
+
+/** One pool `main` in failover mode, the gateways in their order, and a route that takes everything. */
+export async function startReplica(t: Test, options: ReplicaOptions): Promise<TestReplica> {
+  const { name, url, ports, threshold = 2_000, definitions = 'store', more = '' } = options
+  const gateways = Object.entries(ports).map(
+    ([gateway, port]) => `  - { name: ${gateway}, address: 127.0.0.1, http_port: ${port}, liveness: heartbeat }`,
+  )
+  const program = await runProgram(
+    t,
+    `
+version: 1
+cluster: test
+replica: ${name}
+definitions: ${definitions}
+store: { kind: redis, url: ${JSON.stringify(url)} }
+admin: { listen: 127.0.0.1:0 }
+settings: { gateway_down_threshold: ${threshold}ms }
+listeners:
+  - { name: web, listen: 127.0.0.1:0 }
+gateways:
+${gateways.join('\n')}
+pools:
+  - { name: main, failback_cooldown: 1s, members: [${Object.keys(ports).join(', ')}] }
+routes:
+  - { name: all, target: { pool: main } }
+${more}`,
+  )
+  const ask: TestReplica['ask'] = (method, path, body, headers = {}) =>
+    fetch(`${program.url.admin}/api/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${ADMIN_TOKEN}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  return {
+    name,
+    program,
+    ask,
+    status: async () => (await (await ask('GET', '/status')).json()) as Status,
+    async request() {
+      const response = await fetch(program.url.web ?? '')
+      const text = await response.text()
+      return response.status === 200 ? text : String(response.status)
+    },
+  }
+}
+
+export interface Beating {
+  /** Stops the beats of a gateway. */
+  stop(gateway: string): void
+  start(gateway: string): void
+}
+
+/** Beats for `gateways` a few times a second, each beat at the next replica in turn that answers. */
+export function beatFor(t: Test, replicas: readonly TestReplica[], gateways: readonly string[]): Beating {
+  const silent = new Set<string>()
+  let turn = 0
+  const timer = setInterval(() => {
+    for (const gateway of gateways) {
+      if (silent.has(gateway)) continue
+      const replica = replicas[turn++ % replicas.length]
+      const beat = { instance: `${gateway}-1`, state: 'ready' }
+      void replica?.ask('POST', `/gateways/${gateway}/heartbeat`, beat).catch(() => undefined)
+    }
+  }, 50)
+  t.teardown(() => clearInterval(timer))
+  return { stop: gateway => void silent.add(gateway), start: gateway => void silent.delete(gateway) }
+}
+
+/** Resolves with the ms that it took until `is` answered true. */
+export async function until(what: string, is: () => Promise<boolean>, most = 15_000): Promise<number> {
+  const started = performance.now()
+  while (!(await is().catch(() => false))) {
+    if (performance.now() - started > most) throw new Error(`not within ${most} ms: ${what}`)
+    await sleep(10)
+  }
+  return performance.now() - started
+}
+
+export const serving = async (replica: TestReplica): Promise<string> =>
+  (await replica.status()).pools[0]?.serving.join() ?? ''
+
+/** It sees `count` replicas, and every gateway is up. */
+export async function isReady(replica: TestReplica, count: number): Promise<boolean> {
+  const { replicas, pools } = await replica.status()
+  return replicas.length === count && pools[0]?.health === 'green'
+}
