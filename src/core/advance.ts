@@ -86,7 +86,7 @@ function onBeats(snapshot: Snapshot, { beats: heard, at }: Extract<Event, { kind
     const known = instancesOf(world.liveness.value, gateway)
     const kept = Object.entries(beats).filter(([name, beat]) => beat.at > oldest || Object.hasOwn(known, name))
     changed[gateway] = Object.fromEntries([...kept, ...newer])
-    const moves = newer.some(([name, beat]) => movesTraffic(own(beats, name)?.said, beat.said))
+    const moves = newer.some(([name, beat]) => movesTraffic(beats, name, beat.said))
     moved ||= moves
     // Which of them beat matters only where one is held.
     if (moves || holdsOf(world.holds.value, gateway).length > 0)

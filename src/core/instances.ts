@@ -71,11 +71,12 @@ export function shareOf(world: World, gateway: string): number {
   return serving.reduce((sum, [, { said }]) => sum + (said.weight ?? 100), 0) / serving.length / 100
 }
 
-/** Does a beat that says `next` change who is dialled, or with what share, after one that said `before`? */
-export function movesTraffic(before: Announcement | undefined, next: Announcement): boolean {
-  // One that was not heard here before counts from now on, whatever it says.
-  if (before === undefined) return true
-  return before.address !== next.address || before.http_port !== next.http_port || before.weight !== next.weight
+/** Does a beat in which `instance` says `next` change who is dialled, or with what share, after the beats `before` of its gateway? */
+export function movesTraffic(before: Readonly<Record<string, Beat>>, instance: string, next: Announcement): boolean {
+  const said = own(before, instance)?.said
+  if (said?.address !== next.address || said?.http_port !== next.http_port || said?.weight !== next.weight) return true
+  // One that was not heard here before counts in the mean of the weights from now on.
+  return said === undefined && Object.values(before).some(beat => beat.said.weight !== undefined)
 }
 
 /** No when the gateway has as many instances as it may have, and this is not one of them. */
