@@ -43,13 +43,15 @@ export interface ReplicaOptions {
   /** Ms. */
   readonly threshold?: number
   readonly definitions?: 'file' | 'store'
+  /** Where its own copy is; absent: a folder that goes with the test. */
+  readonly home?: string
   /** More lines of the file. */
   readonly more?: string
 }
 
 /** One pool `main` in failover mode, the gateways in their order, and a route that takes everything. */
 export async function startReplica(t: Test, options: ReplicaOptions): Promise<TestReplica> {
-  const { name, url, ports, threshold = 2_000, definitions = 'store', more = '' } = options
+  const { name, url, ports, threshold = 2_000, definitions = 'store', more = '', home } = options
   const gateways = Object.entries(ports).map(
     ([gateway, port]) => `  - { name: ${gateway}, address: 127.0.0.1, http_port: ${port}, liveness: heartbeat }`,
   )
@@ -72,6 +74,7 @@ pools:
 routes:
   - { name: all, target: { pool: main } }
 ${more}`,
+    home,
   )
   const ask: TestReplica['ask'] = (method, path, body, headers = {}) =>
     fetch(`${program.url.admin}/api/v1${path}`, {
