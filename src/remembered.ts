@@ -66,6 +66,7 @@ export async function firstWorld(
     passive: {},
     failing: {},
     checks: {},
+    ramps: {},
     addresses: {},
     told: {},
   }

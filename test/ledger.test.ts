@@ -25,7 +25,16 @@ async function open(mode: 'store' | 'file' = 'store', records: Record<string, Ga
     world: {
       ...documents,
       definitions: mode === 'store' ? documents.definitions : { revision: 1, value: definitions },
-      sight: { observing_since: START, beats: {}, passive: {}, failing: {}, checks: {}, addresses: {}, told: {} },
+      sight: {
+        observing_since: START,
+        beats: {},
+        passive: {},
+        failing: {},
+        checks: {},
+        ramps: {},
+        addresses: {},
+        told: {},
+      },
     },
     cluster: 'test',
     replica: 'r1',

@@ -30,7 +30,7 @@ function start(size: number): Snapshot {
       revision: 1,
       value: { ...EMPTY.liveness, gateways: Object.fromEntries(gateways.map(({ name }) => [name, up])) },
     },
-    sight: { observing_since: AT, beats: {}, passive: {}, failing: {}, checks: {}, addresses: {}, told: {} },
+    sight: { observing_since: AT, beats: {}, passive: {}, failing: {}, checks: {}, ramps: {}, addresses: {}, told: {} },
   })
 }
 

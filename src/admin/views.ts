@@ -39,7 +39,15 @@ function served(serving: Serving, back_at: number | null): Served {
   }
 }
 
-const NO_PLAN: Plan = { pool: null, policy: 'ordered', choices: [], emergency: [], back_at: null }
+const NO_PLAN: Plan = {
+  pool: null,
+  policy: 'ordered',
+  choices: [],
+  emergency: [],
+  fallback: null,
+  hold: 0,
+  back_at: null,
+}
 const NOBODY: Serving = { kind: 'nobody' }
 /** A route that answers by itself. */
 const HERE: Served = { serving: [], serving_as: 'here', original: null, since: null, back_at: null, by: null }

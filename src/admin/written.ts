@@ -39,7 +39,7 @@ const SECTIONS = { gateway: 'gateways', pool: 'pools', route: 'routes' } as cons
 
 /** An object that was sent, in the form in which it is kept; refused where it asks for what this version does not run. */
 export function available<K extends Kind>(kind: K, object: Item<K>): Item<K> | Refusal {
-  const missing = notAvailable({ [SECTIONS[kind]]: [z.encode<z.ZodType>(schemas[kind], object)] }, { repeated: true })
+  const missing = notAvailable({ [SECTIONS[kind]]: [z.encode<z.ZodType>(schemas[kind], object)] })
   return missing.length === 0 ? object : refuseFindings(missing, ([, , ...path]) => inBody(path))
 }
 
@@ -67,13 +67,13 @@ export function patchedSettings(settings: Settings, patch: unknown): Settings | 
   const merged = merge(z.encode(settingsSchema, settings), patch)
   const checked = check(settingsSchema, merged)
   if (checked.kind === 'findings') return refuseFindings(checked.findings, inBody)
-  const missing = notAvailable({ settings: merged }, { repeated: true })
+  const missing = notAvailable({ settings: merged })
   return missing.length === 0 ? checked.value : refuseFindings(missing, ([, ...path]) => inBody(path))
 }
 
 /** Definitions as a whole that were sent. */
 export function availableDefinitions(definitions: Definitions): Definitions | Refusal {
-  const missing = notAvailable(writtenDefinitions(definitions), { repeated: true })
+  const missing = notAvailable(writtenDefinitions(definitions))
   return missing.length === 0 ? definitions : refuseFindings(missing, inBody)
 }
 

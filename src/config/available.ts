@@ -9,21 +9,14 @@ interface Row {
   readonly at: string
   /** The values that it does run; absent: none, whatever is said. */
   readonly runs?: (value: unknown, entry: Readonly<Record<string, unknown>>) => boolean
-  /** Its default, where not even that is run. */
-  readonly default?: unknown
   readonly what: string
 }
 
-const only =
-  (...values: unknown[]) =>
-  (value: unknown): boolean =>
-    values.includes(value)
 const but =
   (...values: unknown[]) =>
   (value: unknown): boolean =>
     !values.includes(value)
 const none = (value: unknown): boolean => Array.isArray(value) && value.length === 0
-const off = only(0, '0', '0s', '0ms')
 
 const rows: readonly Row[] = [
   { at: 'admin.tls', what: 'TLS on the admin listener' },
@@ -36,27 +29,14 @@ const rows: readonly Row[] = [
     runs: (said, { protocol }) => said === false || protocol === 'tls',
     what: 'the PROXY protocol in front of HTTP',
   },
-  {
-    at: 'pools.*.on_all_down.action',
-    runs: but('fail_open', 'hold', 'fallback'),
-    what: 'any other action than fail_closed',
-  },
-  { at: 'pools.*.hold_out', runs: only(false), what: 'holding a returning member out of load balancing' },
-  { at: 'pools.*.slow_start', default: '10s', what: 'slow start' },
-  { at: 'pools.*.max_connections', runs: off, what: 'a limit of connections' },
+  { at: 'pools.*.on_all_down.action', runs: but('hold'), what: 'requests that wait' },
 ]
 
-/**
- * What `input` asks for, as it was written, that this version does not run. `input` has the shape of the file, or of a part of it.
- * A client of the API reads an object with all its defaults and sends it back: with `repeated` a default says nothing.
- */
-export function notAvailable(input: unknown, { repeated = false }: { repeated?: boolean } = {}): Finding[] {
+/** What `input` asks for, as it was written, that this version does not run. It has the shape of the file, or of a part of it. */
+export function notAvailable(input: unknown): Finding[] {
   return rows.flatMap(row =>
     said(input, row.at.split('.'), [], {})
-      .filter(
-        ({ value, entry }) =>
-          !row.runs?.(value, entry) && !(repeated && row.default !== undefined && value === row.default),
-      )
+      .filter(({ value, entry }) => !row.runs?.(value, entry))
       .map(
         ({ path }): Finding => ({ path, code: 'not_available', message: `not available in this version: ${row.what}` }),
       ),

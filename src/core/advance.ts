@@ -10,6 +10,7 @@ import { gatewayOf, NO_POOL } from './member.ts'
 import type { Beat, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
 import { onOutcome, onPassive, onTick, type PassiveChange, poolOf, put, targetOf, upstreamOf } from './passive.ts'
+import { rampsAfter } from './slow-start.ts'
 import { buildSnapshot } from './snapshot.ts'
 import { hear, tell } from './told.ts'
 
@@ -170,12 +171,22 @@ function conclude(
   quiet = false,
 ): Advance {
   if (previous && touched !== 'all' && touched.size === 0) return { snapshot: { ...previous, world }, facts }
-  const snapshot = rescued(buildSnapshot(world, previous, touched))
+  const snapshot = ramped(rescued(buildSnapshot(world, previous, touched)), previous, at)
   const telling = tell(snapshot, snapshot.world.sight.told, at, () => quiet)
   return {
     snapshot: withSight(snapshot, { ...snapshot.world.sight, told: telling.told }),
     facts: [...facts, ...telling.facts],
   }
+}
+
+/** Whoever has come back into load balancing with this step starts slowly. */
+function ramped(snapshot: Snapshot, previous: Snapshot | null, at: number): Snapshot {
+  const { sight } = snapshot.world
+  const ramps = rampsAfter(previous, snapshot, at)
+  if (ramps === sight.ramps) return snapshot
+  const changed = Object.keys({ ...sight.ramps, ...ramps }).filter(key => sight.ramps[key] !== ramps[key])
+  const pools = new Set(changed.map(key => targetOf(key).pool))
+  return buildSnapshot({ ...snapshot.world, sight: { ...sight, ramps } }, snapshot, pools)
 }
 
 /** A failing pool is failing no more once another member of it is ready. */

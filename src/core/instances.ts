@@ -71,12 +71,21 @@ export function shareOf(world: World, gateway: string): number {
   return serving.reduce((sum, [, { said }]) => sum + (said.weight ?? 100), 0) / serving.length / 100
 }
 
-/** Does a beat in which `instance` says `next` change who is dialled, or with what share, after the beats `before` of its gateway? */
+/** As many connections as the instances that take traffic say they can take together; 0: not all of them say. */
+export function capacityOf(world: World, gateway: string): number {
+  const serving = liveBeats(world, gateway).filter(([instance]) => !isInstanceHeld(world, gateway, instance))
+  if (serving.some(([, { said }]) => said.max_connections === undefined)) return 0
+  return serving.reduce((sum, [, { said }]) => sum + (said.max_connections ?? 0), 0)
+}
+
+/** Does a beat in which `instance` says `next` change who is dialled, or how much, after the beats `before` of its gateway? */
 export function movesTraffic(before: Readonly<Record<string, Beat>>, instance: string, next: Announcement): boolean {
   const said = own(before, instance)?.said
-  if (said?.address !== next.address || said?.http_port !== next.http_port || said?.weight !== next.weight) return true
-  // One that was not heard here before counts in the mean of the weights from now on.
-  return said === undefined && Object.values(before).some(beat => beat.said.weight !== undefined)
+  if ((['address', 'http_port', 'weight', 'max_connections'] as const).some(key => said?.[key] !== next[key]))
+    return true
+  // One that was not heard here before counts in the mean of the weights, and in the sum of the limits, from now on.
+  const says = ({ said: { weight, max_connections } }: Beat) => weight !== undefined || max_connections !== undefined
+  return said === undefined && Object.values(before).some(says)
 }
 
 /** No when the gateway has as many instances as it may have, and this is not one of them. */

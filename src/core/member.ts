@@ -4,7 +4,7 @@
  */
 import { recordOf } from './evaluate.ts'
 import { heldBy } from './holds.ts'
-import { announcedUpstreams, FROM_HEARTBEAT, isInstanceHeld, shareOf } from './instances.ts'
+import { announcedUpstreams, capacityOf, FROM_HEARTBEAT, isInstanceHeld, shareOf } from './instances.ts'
 import type {
   Gateway,
   GatewayPort,
@@ -17,12 +17,13 @@ import type {
   World,
 } from './nouns.ts'
 import { own } from './own.ts'
+import { rampOf } from './slow-start.ts'
 
 /** The name of no pool: of the upstreams of gateways that are pinned without being in one. */
 export const NO_POOL = '-'
 
 /** What a member's state depends on of its pool. */
-export type Judging = Pick<Pool, 'name' | 'mode' | 'failback_cooldown'>
+export type Judging = Pick<Pool, 'name' | 'mode' | 'failback_cooldown' | 'hold_out' | 'max_connections'>
 
 interface Verdict {
   readonly state: MemberState
@@ -43,17 +44,23 @@ export function viewMember(
   const all = gateway === undefined ? [] : upstreamsOf(world, pool.name, gateway, port)
   const free = all.filter(({ instance }) => instance === undefined || !isInstanceHeld(world, member.gateway, instance))
   const verdict = gateway === undefined || !gateway.enabled ? off('disabled') : judge(world, gateway, pool, free)
-  const balancing = pool.mode === 'load_balancing'
+  const heldOut = pool.mode === 'failover' || pool.hold_out
   return {
     gateway: member.gateway,
     priority,
-    weight: member.weight * shareOf(world, member.gateway),
+    weight: member.weight * shareOf(world, member.gateway) * rampOf(world, pool.name, member.gateway),
+    limit: lower(pool.max_connections, capacityOf(world, member.gateway)),
     ...verdict,
     ready:
       verdict.state === 'up' ||
-      (verdict.state === 'returning' && (balancing || isCalledBack(world, pool, member, verdict))),
+      (verdict.state === 'returning' && (!heldOut || isCalledBack(world, pool, member, verdict))),
     upstreams: dialled(world, free),
   }
+}
+
+/** Of two limits the one that is reached first; 0 is none. */
+function lower(one: number, other: number): number {
+  return one === 0 || other === 0 ? one + other : Math.min(one, other)
 }
 
 /** An operator has failed back to it before its cooldown was over. A cooldown that began later has to pass. */
@@ -162,7 +169,7 @@ function passively(all: readonly Upstream[], world: World, pool: Judging): Verdi
     if (record?.kind !== 'ejected' && record?.kind !== 'cooling') return null
     if (best === null || (best.kind === 'ejected' && record.kind === 'cooling')) best = record
   }
-  const cooldown = pool.mode === 'failover' ? pool.failback_cooldown : 0
+  const cooldown = pool.mode === 'failover' || pool.hold_out ? pool.failback_cooldown : 0
   if (best?.kind === 'ejected')
     return { state: 'ejected', cause: best.reason, since: best.since, back_at: best.until + cooldown }
   if (best?.kind === 'cooling')

@@ -163,8 +163,9 @@ export interface Announcement {
   readonly http_port?: number
   /** Percent of the configured weight that it wants. */
   readonly weight?: number
-  /** Open at the moment, as it says. */
+  /** Open at the moment, as it says, and as many as it can take. */
   readonly connections?: number
+  readonly max_connections?: number
 }
 
 /** gateway → instance → its newest beat. */
@@ -275,6 +276,8 @@ export interface Sight {
   readonly passive: Readonly<Record<string, PassiveRecord>>
   readonly failing: Readonly<Record<string, Failing>>
   readonly checks: Readonly<Record<string, CheckRecord>>
+  /** `POOL/GATEWAY` of those that get their share of the traffic back step by step (0 to 9), and since when. */
+  readonly ramps: Readonly<Record<string, { readonly since: number; readonly step: number }>>
   /** host name → its last good answer. A literal address is its own answer and is not in here. */
   readonly addresses: Readonly<Record<string, readonly string[]>>
   readonly told: Readonly<Record<string, Told>>
@@ -313,7 +316,10 @@ export interface MemberView {
   readonly gateway: string
   /** 1 is the first in order. */
   readonly priority: number
+  /** With what it announced and where its slow start stands taken in. */
   readonly weight: number
+  /** In flight at most; 0: as many as come. */
+  readonly limit: number
   readonly state: MemberState
   readonly ready: boolean
   readonly cause: string
@@ -342,6 +348,7 @@ export type Serving =
 export interface PoolView {
   readonly name: string
   readonly enabled: boolean
+  readonly on_all_down: Definitions['pools'][number]['on_all_down']
   /** The port of the gateways by which it is judged; null: their HTTP. */
   readonly port: GatewayPort | null
   readonly members: readonly MemberView[]
@@ -359,6 +366,8 @@ export interface Choice {
   readonly pool: string
   readonly gateway: string
   readonly weight: number
+  /** In flight at most; 0: as many as come. */
+  readonly limit: number
   readonly upstreams: readonly Upstream[]
 }
 
@@ -372,6 +381,10 @@ export interface Plan {
   readonly policy: 'ordered' | Definitions['pools'][number]['lb_policy']
   readonly choices: readonly Choice[]
   readonly emergency: readonly Choice[]
+  /** The target (see `targetKey`) that is asked when nobody of these is left; null: none. */
+  readonly fallback: string | null
+  /** Ms that a request may wait for somebody to return; 0: none. */
+  readonly hold: number
   /** The earliest moment at which somebody may serve again; null: not known. */
   readonly back_at: number | null
 }

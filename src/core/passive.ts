@@ -18,6 +18,7 @@ import type {
 } from './nouns.ts'
 import { own } from './own.ts'
 import { portOf } from './plan.ts'
+import { nextRampStep, rampsAt } from './slow-start.ts'
 
 /** Ms in which a last member has to answer without failing again until its pool is no longer failing. */
 const FAILING_FOR = 10_000
@@ -96,8 +97,10 @@ export function onTick({ world }: Snapshot, at: number): PassiveChange | null {
     failing = put(failing, name, undefined)
     touched.add(name)
   }
-  if (passive === world.sight.passive && failing === world.sight.failing) return null
-  return { sight: { ...world.sight, passive, failing }, touched, facts }
+  const { ramps, pools } = rampsAt(world, at)
+  for (const name of pools) touched.add(name)
+  if (passive === world.sight.passive && failing === world.sight.failing && ramps === world.sight.ramps) return null
+  return { sight: { ...world.sight, passive, failing, ramps }, touched, facts }
 }
 
 /** The upstreams whose trial is due by `now`, and the earliest moment (ms) after which there is more to do, or Infinity. */
@@ -106,7 +109,7 @@ export function passiveAgenda(
   now: number,
 ): { readonly trials: readonly string[]; readonly next: number } {
   const trials: string[] = []
-  let next = Number.POSITIVE_INFINITY
+  let next = nextRampStep(world)
   for (const [key, record] of Object.entries(world.sight.passive)) {
     const pool = poolOf(world, targetOf(key).pool)
     if (pool === undefined) continue
@@ -185,8 +188,12 @@ export function poolOf(world: World, name: string): Pool | undefined {
   return world.definitions.value.pools.find(pool => pool.name === name)
 }
 
-function rulesOf({ passive, mode, failback_cooldown, active }: Pool): PassiveRules {
-  return { ...passive, cooldown: mode === 'failover' ? failback_cooldown : null, checked: active.length > 0 }
+function rulesOf({ passive, mode, failback_cooldown, hold_out, active }: Pool): PassiveRules {
+  return {
+    ...passive,
+    cooldown: mode === 'failover' || hold_out ? failback_cooldown : null,
+    checked: active.length > 0,
+  }
 }
 
 /** Nowhere may it be the one that has to stay. */

@@ -50,6 +50,7 @@ export function planPool(
   pool: Pool,
   members: readonly MemberView[],
   wish: Failover | null,
+  port: GatewayPort | null,
 ): { readonly plan: Plan; readonly serving: Serving } {
   const ready = pool.enabled ? ranked(members, wish).filter(dialable) : []
   const emergency = pool.enabled ? emergencyOrder(members.map(view => ({ pool: pool.name, view }))) : []
@@ -58,7 +59,14 @@ export function planPool(
     pool: pool.name,
     policy: failover ? 'ordered' : pool.lb_policy,
     choices: ready.map(member => choice(pool.name, member)),
-    emergency: emergency.map(({ view }) => choice(pool.name, view)),
+    emergency: [
+      ...emergency,
+      ...lastResort(
+        pool.on_all_down,
+        members.map(view => ({ pool: pool.name, view })),
+      ),
+    ].map(({ view }) => choice(pool.name, view)),
+    ...whenAllDown(pool.on_all_down, port),
     back_at: earliest(members),
   }
   if (!failover && ready.length > 0)
@@ -74,7 +82,7 @@ export function planPool(
  */
 export function planPinned(
   gateway: string,
-  homes: readonly Pick<PoolView, 'name' | 'members' | 'wish'>[],
+  homes: readonly Pick<PoolView, 'name' | 'members' | 'wish' | 'port' | 'on_all_down'>[],
   alone: boolean,
 ): PinnedView {
   const home = homes[0]
@@ -104,7 +112,8 @@ export function planPinned(
       pool: home === undefined || home.name === NO_POOL ? null : home.name,
       policy: 'ordered',
       choices: choices.map(({ pool, view }) => choice(pool, view)),
-      emergency: emergency.map(({ pool, view }) => choice(pool, view)),
+      emergency: [...emergency, ...lastResort(home?.on_all_down, others)].map(({ pool, view }) => choice(pool, view)),
+      ...whenAllDown(home?.on_all_down, home?.port ?? null),
       back_at: earliest(candidates.map(({ view }) => view)),
     },
   }
@@ -147,8 +156,27 @@ function wishBehind(
   return members.some(view => view.priority < first.priority && dialable(view)) ? wish : null
 }
 
-function choice(pool: string, { gateway, weight, upstreams }: MemberView): Choice {
-  return { pool, gateway, weight, upstreams }
+function choice(pool: string, { gateway, weight, limit, upstreams }: MemberView): Choice {
+  return { pool, gateway, weight, limit, upstreams }
+}
+
+/** Who is asked all the same although it is down: everybody where the pool fails open. Nobody serves by that. */
+function lastResort(
+  action: PoolView['on_all_down'] | undefined,
+  candidates: readonly Candidate[],
+): readonly Candidate[] {
+  if (action?.action !== 'fail_open') return []
+  return oncePerGateway(candidates.filter(({ view }) => view.state === 'down' && view.upstreams.length > 0))
+}
+
+function whenAllDown(
+  action: PoolView['on_all_down'] | undefined,
+  port: GatewayPort | null,
+): Pick<Plan, 'fallback' | 'hold'> {
+  return {
+    fallback: action?.action === 'fallback' ? `pool:${action.pool}${port === null ? '' : `@${port}`}` : null,
+    hold: action?.action === 'hold' ? action.hold : 0,
+  }
 }
 
 /** Nobody is ready: the returning one that is back first, then the ejected, then the never seen. Never a held one, never a down one. */

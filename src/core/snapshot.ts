@@ -95,11 +95,19 @@ function portsOf({ definitions }: World): ReadonlyMap<string, Ports> {
   return found
 }
 
-/** The pools that a route leans on. */
+/** The pools that a route leans on, those included that take over when all are down. */
 function poolsUnder({ target }: Route, pools: readonly Pool[]): readonly string[] {
-  if ('pool' in target) return [target.pool]
-  if (!('gateway' in target)) return []
-  return pools.filter(({ members }) => members.some(one => one.gateway === target.gateway)).map(({ name }) => name)
+  const found = pools.filter(({ name, members }) =>
+    'pool' in target
+      ? name === target.pool
+      : 'gateway' in target && members.some(one => one.gateway === target.gateway),
+  )
+  // It grows while it is walked; circles are refused.
+  for (const { on_all_down } of found) {
+    const next = on_all_down.action === 'fallback' ? pools.find(({ name }) => name === on_all_down.pool) : undefined
+    if (next !== undefined && !found.includes(next)) found.push(next)
+  }
+  return found.map(({ name }) => name)
 }
 
 function viewPool(world: World, pool: Pool, port: GatewayPort | null, judged: boolean): PoolView {
@@ -114,7 +122,8 @@ function viewPool(world: World, pool: Pool, port: GatewayPort | null, judged: bo
     port,
     members,
     wish,
-    ...planPool(pool, members, wish),
+    on_all_down: pool.on_all_down,
+    ...planPool(pool, members, wish, port),
     health: healthy === 0 || failing ? 'red' : healthy === counted.length ? 'green' : 'yellow',
     text: `${healthy}/${counted.length} healthy`,
     failing,
@@ -130,7 +139,8 @@ function viewPinned(
 ): PinnedView {
   if (homes.length > 0) return planPinned(gateway, homes, alone)
   // In no pool there is no cooldown to sit out and nobody to move to.
-  const pool = { name: NO_POOL, mode: 'failover', failback_cooldown: 0 } as const
+  const pool = { name: NO_POOL, mode: 'failover', failback_cooldown: 0, hold_out: false, max_connections: 0 } as const
   const member = viewMember(world, pool, { gateway, weight: 1 }, 1, port)
-  return planPinned(gateway, [{ name: NO_POOL, members: [member], wish: null }], alone)
+  const home = { name: NO_POOL, members: [member], wish: null, port, on_all_down: { action: 'fail_closed' } } as const
+  return planPinned(gateway, [home], alone)
 }

@@ -53,6 +53,8 @@ export class Attempt implements Circumstances {
   // What comes out.
   /** The upstream to dial, or that is dialled; null between requests. */
   slot: Slot | null = null
+  /** Somebody could serve, and has as much in flight as it may. */
+  full = false
   /** Only a fresh connection will do: the last one was an idle one that had gone away. */
   fresh = false
   status: 502 | 503 | 504 | 499 = 502
@@ -85,7 +87,7 @@ export class Attempt implements Circumstances {
     this.#entry = entry
     this.#key = key
     this.#startedAt = now
-    this.reused = this.sent = this.answered = this.fresh = this.refreshed = false
+    this.reused = this.sent = this.answered = this.fresh = this.refreshed = this.full = false
     this.held = true
     this.retries = 0
     // Nearly always there is one: taking it out is cheaper than setting a length, which leaves compiled code.
@@ -223,15 +225,25 @@ export class Attempt implements Circumstances {
     for (;;) {
       const member = picker.choices.pick(this.#key, this.#spent)
       if (member === undefined) break
-      const slot = member.instances.pick(this.#key, this.#tried)
+      const slot = this.#pickOf(member)
       if (slot !== undefined) return slot
       this.#spent.push(member)
     }
     for (const member of picker.emergency) {
-      const slot = member.instances.pick(this.#key, this.#tried)
+      const slot = this.#pickOf(member)
       if (slot !== undefined) return slot
     }
-    return undefined
+    const { fallback } = picker.plan
+    const next = fallback === null ? undefined : this.#context.slots.picker(this.#context.state.snapshot, fallback)
+    return next && this.#pick(next)
+  }
+
+  #pickOf(member: MemberSlot): Slot | undefined {
+    if (member.load.inFlight >= member.limit) {
+      this.full = true
+      return undefined
+    }
+    return member.instances.pick(this.#key, this.#tried)
   }
 
   #take(slot: Slot | undefined, { timed }: Picker): Slot | null {

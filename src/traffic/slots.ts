@@ -33,6 +33,8 @@ export interface Held {
 export interface MemberSlot extends Candidate {
   readonly pool: string
   weight: number
+  /** In flight at most. */
+  limit: number
   choice: Choice | null
   slots: readonly Slot[]
   instances: Policy<Slot>
@@ -158,7 +160,16 @@ export class Slots {
     let member = this.#members.get(key)
     if (member === undefined) {
       const { pool, gateway: name, weight } = choice
-      member = { name, pool, weight, load: freshLoad(), choice: null, slots: [], instances: NOBODY }
+      member = {
+        name,
+        pool,
+        weight,
+        limit: Number.POSITIVE_INFINITY,
+        load: freshLoad(),
+        choice: null,
+        slots: [],
+        instances: NOBODY,
+      }
       this.#members.set(key, member)
     }
     if (member.choice !== choice) {
@@ -167,6 +178,7 @@ export class Slots {
       const byClient = own(snapshot.pools, choice.pool)?.plan.policy === 'ip_hash'
       member.choice = choice
       member.weight = choice.weight
+      member.limit = choice.limit === 0 ? Number.POSITIVE_INFINITY : choice.limit
       member.slots = choice.upstreams.map(upstream => this.#slot(upstream, owner))
       member.instances = policies[byClient ? 'ip_hash' : 'round_robin'](member.slots, this.#random, monotonic)
     }

@@ -90,9 +90,9 @@ test('a beat may say what the definition says, and no more', async t => {
   const moved = await it.beat('home', { address: '10.0.0.1' })
   t.equal(moved.status, 409)
   t.match(await moved.json(), { code: 'address_not_allowed' })
-  const limited = await it.beat('home', { max_connections: 10 })
-  t.equal(limited.status, 501)
-  t.match(await limited.json(), { code: 'not_available' })
+  t.equal((await it.beat('home', { max_connections: 10 })).status, 200)
+  t.equal(it.state.snapshot.pools.main?.members[0]?.limit, 10, 'it takes no more than it says')
+  t.equal((await it.beat('home', { max_connections: 0 })).status, 400)
 })
 
 test('a beat that announces a drain holds the gateway, and a ready one lifts it', async t => {

@@ -159,7 +159,7 @@ test('whatever is wrong with a body is told at its place, all at once, and chang
 
 test('what this version does not run is refused at its place, but not its default', async t => {
   await using it = await testAdmin()
-  const wishes = { slow_start: '1s', lb_policy: 'latency', hold_out: true, max_connections: 2, send_proxy: 'v1' }
+  const wishes = { on_all_down: { action: 'hold' } }
   // Versions learn: what is left of these.
   const missing = Object.entries(wishes).find(([key, value]) => notAvailable({ pools: [{ [key]: value }] }).length > 0)
   if (missing === undefined) {
@@ -168,12 +168,15 @@ test('what this version does not run is refused at its place, but not its defaul
   }
   const [key, value] = missing
   const pool = { name: 'p', [key]: value }
-  t.equal(await refused(await it.send('POST', api('/gateway-pools'), pool)), `501 not_available body.${key}`)
+  t.equal(await refused(await it.send('POST', api('/gateway-pools'), pool)), `501 not_available body.${key}.action`)
   t.equal(await refused(await it.send('PATCH', api('/gateway-pools/main'), pool)), '400 bad_request body.name')
   const patch = { [key]: value }
-  t.equal(await refused(await it.send('PATCH', api('/gateway-pools/main'), patch)), `501 not_available body.${key}`)
+  t.equal(
+    await refused(await it.send('PATCH', api('/gateway-pools/main'), patch)),
+    `501 not_available body.${key}.action`,
+  )
   const whole = await refused(await it.send('PUT', api('/definitions'), { pools: [pool] }))
-  t.equal(whole, `501 not_available body.pools[0].${key}`)
+  t.equal(whole, `501 not_available body.pools[0].${key}.action`)
   t.equal(await revisionOf(it), 1)
 })
 

@@ -28,7 +28,7 @@ const definitions = define({
   ],
   pools: [{ name: 'p', failback_cooldown: '1m', members: ['beats'] }],
 })
-const pool = { name: 'p', mode: 'failover', failback_cooldown: 60_000 } as const
+const pool = { name: 'p', mode: 'failover', failback_cooldown: 60_000, hold_out: false, max_connections: 0 } as const
 const balanced = { ...pool, mode: 'load_balancing' } as const
 
 const view = (gateway: string, known: Known = {}, judging: typeof pool | typeof balanced = pool) =>

@@ -65,6 +65,7 @@ export async function testAdmin(
     passive: {},
     failing: {},
     checks: {},
+    ramps: {},
     addresses: {},
     told: {},
   }

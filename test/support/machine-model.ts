@@ -75,7 +75,16 @@ export async function createModel(seed: number): Promise<Model> {
     const world: World = {
       ...documents,
       definitions: fromFile ? { revision: 1, value: definitions } : documents.definitions,
-      sight: { observing_since: now, beats: {}, passive: {}, failing: {}, checks: {}, addresses: {}, told: {} },
+      sight: {
+        observing_since: now,
+        beats: {},
+        passive: {},
+        failing: {},
+        checks: {},
+        ramps: {},
+        addresses: {},
+        told: {},
+      },
     }
     const state = createState({
       world,

@@ -34,6 +34,7 @@ export function worldOf(
       passive: {},
       failing: {},
       checks: {},
+      ramps: {},
       addresses: {},
       told: {},
       ...sight,

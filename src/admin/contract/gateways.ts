@@ -62,7 +62,7 @@ export const heartbeat = z.strictObject({
   max_connections: z
     .number()
     .int()
-    .min(0)
+    .min(1)
     .max(2 ** 31)
     .optional()
     .meta({ description: 'As many as it can take' }),

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { gatewayOf } from '../../core/member.ts'
 import type { Announcement } from '../../core/nouns.ts'
 import { ownsGateway } from '../../core/scope.ts'
-import { isRefusal, refuse } from '../../errors.ts'
+import { isRefusal } from '../../errors.ts'
 import { announcedPlace } from '../announced.ts'
 import type { gatewayEndpoints, heartbeat } from '../contract/gateways.ts'
 import { gatewayInFull, gatewayRow } from '../views.ts'
@@ -28,9 +28,6 @@ export function gatewayHandlers(options: HandlerOptions): HandlersOf<typeof gate
     async beat({ params: { name }, body }) {
       const gateway = gatewayOf(state.snapshot.world, name)
       if (gateway === undefined) return nothing('gateway', name)
-      // What this version cannot act upon is refused: a beat that was taken and half ignored would be a lie.
-      if (body.max_connections !== undefined)
-        return refuse('not_available', 'this version takes no max_connections from a beat')
       const place = announcedPlace(gateway, body, definitions().settings.address_ranges)
       if (isRefusal(place)) return place
       const taken = await options.hear(name, body.instance, { ...announcement(body), ...place })
@@ -42,6 +39,7 @@ export function gatewayHandlers(options: HandlerOptions): HandlersOf<typeof gate
 }
 
 function announcement(said: z.output<typeof heartbeat>): Announcement {
-  const { state, hostname, os, arch, version, connections, weight } = said
-  return { state, ...given({ hostname, os, arch, version, connections, weight: weight === 100 ? undefined : weight }) }
+  const { state, hostname, os, arch, version, connections, max_connections, weight } = said
+  const share = weight === 100 ? undefined : weight
+  return { state, ...given({ hostname, os, arch, version, connections, max_connections, weight: share }) }
 }

@@ -350,6 +350,10 @@ export class Exchange implements Served {
   }
 
   #outage(): void {
+    if (this.#attempt.full) {
+      this.#answer('pool_full', '', 1)
+      return
+    }
     const { message, retryAfter } = this.#listener.outage(this.#attempt.pool)
     this.#answer('pool_outage', message, this.#attempt.retryAfter ?? retryAfter)
   }
