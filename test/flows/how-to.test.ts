@@ -5,6 +5,7 @@ import { request } from 'undici'
 import { parse, stringify } from 'yaml'
 import { type SampleGateway, startGateway } from '../../src/demo/gateways.ts'
 import { activeActive, SAMPLE } from '../support/active-active.ts'
+import { runCli } from '../support/cli.ts'
 import { type HowTo, howTo } from '../support/how-to.ts'
 import { ADMIN_TOKEN, type Program, runProgram } from '../support/program.ts'
 
@@ -120,6 +121,19 @@ test('maintenance without a lost request', async t => {
   await doc.run(t, 'Put it back')
   t.equal(await it.server('app.example.org'), 'home')
   await doc.run(t, 'When you will be away')
+  doc.ends(t)
+})
+
+test('tokens and roles', async t => {
+  const it = await scene(t)
+  await withPool(t, it)
+  const doc = it.open('tokens-and-roles.md')
+  await doc.run(t, 'Tokens and roles', async commands => {
+    // Its agent has a token by this name from the first document.
+    if (commands.includes('home-agent')) await runCli(['token', 'delete', 'home-agent', '--yes'], envOf(it.program))
+  })
+  await doc.run(t, 'For some pools only')
+  await doc.run(t, 'Who did that?')
   doc.ends(t)
 })
 
