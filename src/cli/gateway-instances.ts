@@ -16,7 +16,7 @@ export function addGatewayInstances(gateway: Command, session: Session): void {
         session,
         options,
         client => client.call('GET /api/v1/gateways/:name/instances', { params: { name }, query: { limit: 1000 } }),
-        ({ items }, now) => list(session, items, now),
+        ({ items }, now) => instanceTable(session, items, now),
       ),
     )
   const forgetting = 'forget an instance that is gone, to make room; one that lives comes back with its next beat'
@@ -33,7 +33,7 @@ export function addGatewayInstances(gateway: Command, session: Session): void {
     )
 }
 
-function list({ paint }: Session, rows: readonly Row[], now: number): string {
+export function instanceTable({ paint }: Pick<Session, 'paint'>, rows: readonly Row[], now: number): string {
   const said = (row: Row): Cell | string => {
     if (row.held) return state('held')
     return row.state === 'ready' ? { text: 'ready', style: 'green' } : (row.state ?? 'not heard')

@@ -34,7 +34,15 @@ const TARGETS = ['pool', 'gateway', 'redirect', 'respond'] as const
 
 interface Options extends Json {
   readonly name?: string
+  readonly validate?: true
 }
+
+const VALIDATE = ['--validate', 'only if a connection through a healthy member comes about'] as const
+
+/** Ms: every member may be tried, each for as long as the route waits for a connection. */
+const PATIENCE = 60_000
+
+const tried = ({ validate }: Options) => (validate === true ? { query: { validate: 'true' }, patience: PATIENCE } : {})
 
 export function addRouteChange(route: Command, session: Session): void {
   const create = command(
@@ -46,7 +54,7 @@ export function addRouteChange(route: Command, session: Session): void {
   )
     .argument('<title>', 'its title, or its name')
     .option('--name <name>', 'its name, when the title is not to make it', nameArgument)
-  withSwitches(withFields(create, FIELDS)).action(async (text: string, options: Options) => {
+  withSwitches(withFields(create, FIELDS).option(...VALIDATE)).action(async (text: string, options: Options) => {
     const said = await fieldsSaid({ ...options }, FIELDS)
     if (said.target === undefined) throw new InvalidArgumentError('say where it goes: --pool or --gateway')
     // Checked by the API, which knows what a target may be.
@@ -54,14 +62,14 @@ export function addRouteChange(route: Command, session: Session): void {
     return change(
       session,
       options,
-      client => client.call('POST /api/v1/routes', { body }),
+      client => client.call('POST /api/v1/routes', { body, ...tried(options) }),
       ({ name, target }) => `route ${name} is made, to ${target}`,
     )
   })
 
   const settable = [title, ...FIELDS]
   const set = command(route, 'set', 'change what is said about a route', 'route set nas --pool home-network')
-  withSwitches(withFields(set.argument('<route>', 'its name', nameArgument), settable)).action(
+  withSwitches(withFields(set.argument('<route>', 'its name', nameArgument), settable).option(...VALIDATE)).action(
     async (name: string, options: Options) => {
       const said = await changesSaid({ ...options }, settable)
       const { target } = said
@@ -70,7 +78,7 @@ export function addRouteChange(route: Command, session: Session): void {
       return change(
         session,
         options,
-        client => client.call('PATCH /api/v1/routes/:name', { params: { name }, body }),
+        client => client.call('PATCH /api/v1/routes/:name', { params: { name }, body, ...tried(options) }),
         one => `route ${name} is changed; it goes to ${one.target}`,
       )
     },

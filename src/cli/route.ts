@@ -4,6 +4,7 @@ import type { AnswerTo, ItemOf } from './client.ts'
 import { plain, serves, table, when } from './print.ts'
 import { addRouteChange } from './route-change.ts'
 import { addRouteMigrate } from './route-migrate.ts'
+import { addRouteValidate } from './route-validate.ts'
 import { type AddCommand, command, type Json, type Session, show } from './session.ts'
 
 type Row = ItemOf<'GET /api/v1/routes'>
@@ -14,6 +15,7 @@ export const addRoute: AddCommand = (parent, session) => {
   addLooks(route, session)
   addRouteChange(route, session)
   addRouteMigrate(route, session)
+  addRouteValidate(route, session)
 }
 
 function addLooks(route: Command, session: Session): void {

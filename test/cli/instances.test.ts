@@ -12,6 +12,14 @@ test('the instances of a gateway are listed, and forgotten when they are gone', 
   t.match(out, /^INSTANCE +STATE +SINCE +HEARD +LEAVES +ADDRESS +WEIGHT +OUT OF\n/)
   t.match(out, /^home-1 +ready +\d+ s ago +\d+ s ago +in 1 min \d\d s +- +100% +-$/m)
   t.match(out, /^home-2 +held /m)
+  const verbose = (await run('list', '--verbose')).out
+  t.match(verbose, /^home +\S+ .* 2 +2 +heartbeat +127\.0\.0\.1:9101 +Home$/m)
+  t.match(verbose, /^home\/home-1 +ready /m)
+  t.match(JSON.parse((await run('list', '--verbose', '--json')).out), [
+    { name: 'home', instances: [{ instance: 'home-1' }, { instance: 'home-2' }] },
+    { name: 'nas' },
+    { name: 'spare' },
+  ])
   t.match(await run('forget', 'home', 'home-2'), { exit: 0, out: '', err: 'instance home-2 of home is forgotten\n' })
   t.match(JSON.parse((await run('instances', 'home', '--json')).out).items.length, 1)
   t.match(await run('forget', 'home', 'home-2'), { exit: 3 })

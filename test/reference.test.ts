@@ -1,0 +1,21 @@
+/** The reference pages are made from the commands and from the contract: nobody edits them, and none is older than what it tells of. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { endpoints } from '../src/admin/contract/endpoints.ts'
+import { apiReference } from '../src/admin/reference.ts'
+import { cliReference } from '../src/cli/reference.ts'
+
+const page = (file: string): string => readFileSync(join(import.meta.dirname, '../docs/reference', file), 'utf8')
+
+test('the page of the command line is what the commands say now: npm run generate', t => {
+  t.equal(page('cli.md'), cliReference())
+  t.match(page('cli.md'), /^## gatepool pool members$/m)
+  t.end()
+})
+
+test('the page of the admin API is what its contract says now: npm run generate', t => {
+  t.equal(page('api.md'), apiReference())
+  for (const { method, path } of Object.values(endpoints)) t.ok(page('api.md').includes(`\`${method} ${path}\``), path)
+  t.end()
+})
