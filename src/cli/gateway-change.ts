@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { countArgument, nameArgument, named } from './arguments.ts'
 import { changesSaid, type FieldOption, fieldsSaid, title, withFields, withSwitches } from './fields.ts'
+import { counted } from './print.ts'
 import { change, command, type Json, type Session, type Sure, sure, withYes } from './session.ts'
 
 const FIELDS: readonly FieldOption[] = [
@@ -80,7 +81,7 @@ export function addGatewayChange(gateway: Command, session: Session): void {
         name,
         options,
         { max_instances },
-        `gateway ${name} may have ${max_instances === null ? 'any number of' : max_instances} instances`,
+        `gateway ${name} may have ${max_instances === null ? 'any number of instances' : counted(max_instances, 'instance')}`,
       ),
     )
 

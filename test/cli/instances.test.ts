@@ -24,5 +24,12 @@ test('the instances of a gateway are listed, and forgotten when they are gone', 
   t.match(JSON.parse((await run('instances', 'home', '--json')).out).items.length, 1)
   t.match(await run('forget', 'home', 'home-2'), { exit: 3 })
   t.match(await run('forget', 'home', '../x'), { exit: 2, err: /an instance has/ })
+  t.match(await run('set-max-instances', 'home', '1'), { exit: 0, err: /^gateway home may have 1 instance\n/ })
+  t.equal((await it.beat('home', { instance: 'home-3' })).status, 409)
+  t.match(await run('set-max-instances', 'home', 'none'), {
+    exit: 0,
+    err: /^gateway home may have any number of instances\n/,
+  })
+  t.equal((await it.beat('home', { instance: 'home-3' })).status, 200)
   t.match(await run('instances', 'none'), { exit: 3, err: /there is no gateway "none"/ })
 })
