@@ -18,12 +18,26 @@ export const addStatus: AddCommand = (parent, session) => {
 }
 
 function words({ paint }: Session, status: Status, now: number): string {
-  const { version, replica, cluster, started_at, definitions, store, listeners, pools, routes } = status
+  const { version, replica, cluster, started_at, definitions, store, replicas, listeners, pools, routes } = status
   const lines = [
     `gatepool ${version}, replica ${replica} of cluster ${cluster}, up for ${span(status.now - started_at)}`,
-    `definitions from the ${definitions.mode}, revision ${definitions.revision}; the store is ${store.available ? 'there' : 'away'}`,
+    `definitions from the ${definitions.mode}, revision ${definitions.revision}; the store is ${store.available ? 'there' : `away: ${store.reason}`}`,
+    ...(definitions.differ ? ['the replicas go by different definitions, each by its own file'] : []),
   ]
+  const others = replicas.map(({ name, version, started_at, seen_at, behind, definitions, evaluates }) => [
+    name,
+    version,
+    span(status.now - started_at),
+    `${span(Math.max(0, status.now - seen_at))} ago`,
+    behind === 0 ? 'up to date' : `${behind} behind`,
+    definitions,
+    evaluates ? 'in charge' : '',
+  ])
   const tables = [
+    // One that is alone with its store is in the first line.
+    ...(others.length === 0
+      ? []
+      : [table(paint, ['REPLICA', 'VERSION', 'UP', 'SEEN', 'KNOWS', 'DEFINITIONS', ''], others)]),
     table(
       paint,
       ['LISTENER', 'PROTOCOL', 'ADDRESS', 'STATE'],

@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { realClock } from '../../src/clock.ts'
 import { broken, ORIGIN } from '../../src/core/audit.ts'
 import type { Fact } from '../../src/core/events.ts'
 import { EMPTY, type Store, type Write } from '../../src/core/store.ts'
+import { openRedisStore } from '../../src/store/redis/redis.ts'
 import { testContract } from '../store/contract.ts'
 import { asked, beats, CLUSTER, draft, local, values } from '../store/samples.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
@@ -74,6 +78,47 @@ test('what Redis says no to was not done, and is told with its words', { skip },
     t.strictSame((await store.read()).holds.revision, 1)
   }
   t.strictSame(await store.events({ limit: 10 }), [])
+})
+
+test('a user with the rights that the how-to gives can do everything', { skip }, async t => {
+  const redis = await startRedis(t)
+  const howTo = readFileSync(join(import.meta.dirname, '../../docs/how-to/three-replicas.md'), 'utf8')
+  const [, rule = ''] = /^ACL (SETUSER .*)$/m.exec(howTo) ?? []
+  const [set = '', ...rest] = rule.split(' ')
+  await redis.client.acl(
+    set as 'SETUSER',
+    'gatepool',
+    ...rest.slice(1).map(part => part.replace('{home}', `{${CLUSTER}}`)),
+  )
+  const store = await storeIn(redis.url.replace('://', '://gatepool:PASSWORD@'))
+  t.teardown(() => store[Symbol.asyncDispose]())
+  const heard = new Promise<void>(resolve => store.onNews(resolve))
+  await heard
+  t.match(await put(store, { documents: values(1), facts: [draft('x')], audit: asked(1) }), { kind: 'written' })
+  const again = new Promise<void>(resolve => store.onNews(resolve))
+  t.match(await store.sync({ version: '1', started_at: 1, definitions: '' }), { replicas: [{ name: 'a' }] })
+  await again
+  store.append([local(1)])
+  store.saveBeats(beats(1))
+  t.strictSame(ids(await store.events({ limit: 10 })).slice(-1), ['a-boot-1'])
+  t.strictSame(await store.readBeats(), beats(1))
+  t.equal((await store.history({ limit: 10 })).length, 1)
+  t.equal((await store.audit({ limit: 10 })).links.length, 1)
+})
+
+test('replicas whose clocks are minutes apart agree on the time', { skip }, async t => {
+  const redis = await startRedis(t)
+  const real = realClock()
+  const stores = [-300_000, 0, 300_000].map((wrong, i) =>
+    openRedisStore({
+      ...{ url: redis.url, cluster: CLUSTER, replica: `r${i}`, cache: null, random: Math.random },
+      clock: { ...real, now: () => real.now() + wrong },
+    }),
+  )
+  t.teardown(() => Promise.all(stores.map(store => store[Symbol.asyncDispose]())))
+  for (const store of stores) await back(store)
+  const [seconds = 0] = (await redis.client.time()).map(Number)
+  for (const store of stores) t.ok(Math.abs(store.now() - seconds * 1_000) < 3_000)
 })
 
 test('liveness is written record by record', { skip }, async t => {

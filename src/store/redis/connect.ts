@@ -33,7 +33,7 @@ export interface ConnectOptions {
 export function connect({ address, name, random }: ConnectOptions): Connection {
   const backOff = (times: number) => Math.min(50 * 2 ** Math.min(times, 10), LONGEST_WAIT) * (0.5 + random() / 2)
   const client = open(address, name, backOff)
-  let subscriber: Redis | Cluster | null = null
+  const subscribers: (Redis | Cluster)[] = []
   let trouble = 'not connected yet'
   // Without a listener ioredis writes to the console. What is wrong is told to whoever asks next.
   client.on('error', error => {
@@ -60,7 +60,7 @@ export function connect({ address, name, random }: ConnectOptions): Connection {
     },
     subscribe(channel, listener) {
       const own = open(address, `${name}:news`, backOff)
-      subscriber = own
+      subscribers.push(own)
       own.on('error', () => {})
       own.on('message', listener)
       own.on('ready', () => {
@@ -69,8 +69,7 @@ export function connect({ address, name, random }: ConnectOptions): Connection {
       })
     },
     async [Symbol.asyncDispose]() {
-      client.disconnect()
-      subscriber?.disconnect()
+      for (const one of [client, ...subscribers]) one.disconnect()
     },
   }
 }
