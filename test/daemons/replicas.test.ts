@@ -1,7 +1,10 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import { folder } from '../support/launch.ts'
 import { type RedisServer, startRedis, withoutRedis } from '../support/redis.ts'
-import { beatFor, isReady, serving, startGateway, startReplica, until } from '../support/replicas.ts'
+import { beatFor, isReady, serving, startGateway, startReplica, type TestReplica, until } from '../support/replicas.ts'
 
 const skip = withoutRedis()
 
@@ -140,3 +143,85 @@ for (const { fault, begin, end } of faults) {
     }
   })
 }
+
+test('two admins at once with one If-Match: one is taken; without it both are', { skip }, async t => {
+  const redis = await startRedis(t)
+  const ports = { home: await startGateway(t, 'home'), nas: await startGateway(t, 'nas') }
+  const replicas = await Promise.all(['a', 'b'].map(name => startReplica(t, { name, url: redis.url, ports })))
+  const [a, b] = replicas as [TestReplica, TestReplica]
+  for (const replica of replicas) await until('it knows', async () => (await replica.status()).definitions.revision > 0)
+  for (let round = 0; round < 5; round++) {
+    const read = await a.ask('GET', '/gateway-pools/main')
+    const etag = read.headers.get('etag') ?? ''
+    await until('b knows it too', async () => (await b.ask('GET', '/gateway-pools/main')).headers.get('etag') === etag)
+    const patch = (replica: TestReplica) =>
+      replica.ask('PATCH', '/gateway-pools/main', { title: `${replica.name} ${round}` }, { 'if-match': etag })
+    const statuses = (await Promise.all([patch(a), patch(b)])).map(({ status }) => status)
+    t.strictSame(statuses.sort(), [200, 412])
+  }
+  const changes = await Promise.all([
+    a.ask('PATCH', '/gateway-pools/main', { title: 'both' }),
+    b.ask('PATCH', '/gateway-pools/main', { outage_message: 'at once' }),
+  ])
+  t.strictSame(
+    changes.map(({ status }) => status),
+    [200, 200],
+  )
+  for (const replica of replicas)
+    await until('both are there', async () => {
+      const pool = (await (await replica.ask('GET', '/gateway-pools/main')).json()) as { definition: object }
+      return JSON.stringify(pool.definition).includes('"both"') && JSON.stringify(pool.definition).includes('"at once"')
+    })
+})
+
+test('the one in charge is killed, another one stands still: the third decides, once, and tells the webhook', {
+  skip,
+}, async t => {
+  const redis = await startRedis(t)
+  const ports = { home: await startGateway(t, 'home'), nas: await startGateway(t, 'nas') }
+  const called: string[] = []
+  const receiver = createServer((request, response) => {
+    called.push(String(request.headers['webhook-id']))
+    request.resume().on('end', () => response.end())
+  }).listen(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  t.teardown(() => {
+    receiver.closeAllConnections()
+    receiver.close()
+  })
+  const options = { url: redis.url, ports }
+  const replicas = await Promise.all(['a', 'b', 'c'].map(name => startReplica(t, { name, ...options })))
+  const [a] = replicas as [TestReplica]
+  const beats = beatFor(t, replicas, ['home', 'nas'])
+  for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3))
+  const { port } = receiver.address() as AddressInfo
+  const made = await a.ask('POST', '/webhooks', {
+    name: 'hook',
+    url: `http://127.0.0.1:${port}/`,
+    kinds: ['gateway_down'],
+    allow_private: true,
+  })
+  t.equal(made.status, 201, await made.clone().text())
+
+  const charged = (await a.status()).replicas.find(({ evaluates }) => evaluates)?.name
+  const [first, second, third] = replicas.toSorted(
+    (one, two) => Number(two.name === charged) - Number(one.name === charged),
+  ) as [TestReplica, TestReplica, TestReplica]
+  first.program.signal('SIGKILL')
+  second.program.signal('SIGSTOP')
+  beats.only([third])
+  beats.stop('home')
+  await until('the third sends to nas', async () => (await third.request()) === 'nas', 5_000)
+  t.match(await third.program.fact('gateway_down'), { subject: 'home' })
+  t.match(await third.program.fact('replica_left', first.name), { cause: 'silent' })
+  await until('the webhook was told', async () => called.length > 0)
+  beats.start('home')
+  await third.program.fact('gateway_alive', 'home')
+  second.program.signal('SIGCONT')
+  await until('the one that stood still has caught up', async () => (await serving(second)) === 'home')
+  t.equal(called.length, 1)
+  second.program.signal('SIGTERM')
+  const { out } = await second.program.ended
+  for (const kind of ['gateway_down', 'cooldown_reset', 'pool_failover_activated'])
+    t.notMatch(out, `"kind":"${kind}"`, "its own pause is nobody's silence")
+})

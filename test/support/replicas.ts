@@ -103,22 +103,31 @@ export interface Beating {
   /** Stops the beats of a gateway. */
   stop(gateway: string): void
   start(gateway: string): void
+  /** From now on all beats go there. */
+  only(replicas: readonly TestReplica[]): void
 }
 
 /** Beats for `gateways` a few times a second, each beat at the next replica in turn that answers. */
 export function beatFor(t: Test, replicas: readonly TestReplica[], gateways: readonly string[]): Beating {
   const silent = new Set<string>()
+  let targets = replicas
   let turn = 0
   const timer = setInterval(() => {
     for (const gateway of gateways) {
       if (silent.has(gateway)) continue
-      const replica = replicas[turn++ % replicas.length]
+      const replica = targets[turn++ % targets.length]
       const beat = { instance: `${gateway}-1`, state: 'ready' }
       void replica?.ask('POST', `/gateways/${gateway}/heartbeat`, beat).catch(() => undefined)
     }
   }, 50)
   t.teardown(() => clearInterval(timer))
-  return { stop: gateway => void silent.add(gateway), start: gateway => void silent.delete(gateway) }
+  return {
+    stop: gateway => void silent.add(gateway),
+    start: gateway => void silent.delete(gateway),
+    only(next) {
+      targets = next
+    },
+  }
 }
 
 /** Resolves with the ms that it took until `is` answered true. */
