@@ -99,7 +99,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
     shared &&
     building.use(
       await watchReplicas({
-        ...{ state, ledger, store: shared, clock, version },
+        ...{ state, ledger, store: shared, clock, replica, version },
         definitions: config.definitions,
         seed: first,
       }),

@@ -44,6 +44,8 @@ export function advance(snapshot: Snapshot, event: Event): Advance | null {
       return onBeat(snapshot, event)
     case 'beats':
       return onBeats(snapshot, event)
+    case 'others':
+      return onOthers(snapshot, event)
     case 'observing':
       return { snapshot: withSight(snapshot, { ...snapshot.world.sight, observing_since: event.at }), facts: [] }
     case 'resolved':
@@ -97,6 +99,16 @@ function onBeats(snapshot: Snapshot, { beats: heard, at }: Extract<Event, { kind
   const next = { ...world, sight: { ...world.sight, beats: { ...before, ...changed } } }
   return conclude(moved ? forgetStrangers(next) : next, snapshot, touched, [], at)
 }
+
+function onOthers(snapshot: Snapshot, { others, at }: Extract<Event, { kind: 'others' }>): Advance {
+  const { world } = snapshot
+  const next = { ...world, sight: { ...world.sight, others } }
+  // How many there are says how much of a limit each of them has.
+  const touched = others.count === (world.sight.others?.count ?? 0) ? NOTHING : 'all'
+  return conclude(next, snapshot, touched, [], at)
+}
+
+const NOTHING: ReadonlySet<string> = new Set()
 
 function onResolved(snapshot: Snapshot, { host, addresses, at }: Extract<Event, { kind: 'resolved' }>): Advance | null {
   const { world } = snapshot

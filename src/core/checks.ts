@@ -67,7 +67,8 @@ export function onChecked(snapshot: Snapshot, event: Extract<Event, { kind: 'che
   if (pool === undefined) return quiet
   const after: Snapshot = { ...snapshot, world: { ...world, sight } }
   // A gateway that lives by probes and fails them everywhere is down for everybody: that is the cluster's to say, not a pool's.
-  if (gateway.liveness === 'probe' && livesIn(after.world, gateway) === false) return quiet
+  if (gateway.liveness === 'probe' && livesIn(after.world, gateway) === false && isDeadToMost(after.world, gateway))
+    return quiet
   const verdict = verdictOf(record, checks.length, pool.require)
   const passing = decide(
     record.map(run => run?.passed ?? null),
@@ -137,19 +138,45 @@ function placesOf(world: World, gateway: Gateway): readonly Place[] {
   }))
 }
 
+/** The gateways that live by probes and fail them everywhere: what this replica tells the others. */
+export function failingHere(world: World): readonly string[] {
+  const { gateways } = world.definitions.value
+  const failing = gateways.filter(gateway => gateway.liveness === 'probe' && livesIn(world, gateway) === false)
+  return failing.map(({ name }) => name)
+}
+
+/**
+ * Together with this replica, which finds it dead: does a majority of those that are here? One that alone cannot reach a gateway has lost its own
+ * way to it, and takes it from nobody else.
+ */
+function isDeadToMost({ sight }: World, { name }: Gateway): boolean {
+  const { count, failing } = sight.others ?? { count: 0, failing: {} }
+  return 2 * (1 + (own(failing, name) ?? 0)) > count + 1
+}
+
+/** A majority finds it dead, whatever this replica does. */
+function isDeadToOthers({ sight }: World, { name }: Gateway): boolean {
+  const { count, failing } = sight.others ?? { count: 0, failing: {} }
+  return 2 * (own(failing, name) ?? 0) > count + 1
+}
+
 /** What the results say to the record of a gateway that lives by probes; null: nothing new. */
 export function probeSignal(world: World, gateway: Gateway, record: GatewayRecord, at: number): Signal | null {
   if (gateway.liveness !== 'probe') return null
   switch (record.state) {
     case 'unknown':
     case 'down':
-      return livesIn(world, gateway) === true ? { kind: 'beat', at, by: 'probe' } : null
+      return livesIn(world, gateway) === true && !isDeadToOthers(world, gateway)
+        ? { kind: 'beat', at, by: 'probe' }
+        : null
     case 'up':
-      return livesIn(world, gateway) === false ? { kind: 'silence', at, by: 'probe' } : null
+      return livesIn(world, gateway) === false && isDeadToMost(world, gateway)
+        ? { kind: 'silence', at, by: 'probe' }
+        : null
     case 'returning': {
       const runs = placesOf(world, gateway).flatMap(({ records }) => records.map(newestRun))
       const gap = runs.length > 0 && runs.every(run => run?.passed === false && run.at >= record.returned_at)
-      return gap ? { kind: 'silence', at, by: 'probe' } : null
+      return gap && isDeadToMost(world, gateway) ? { kind: 'silence', at, by: 'probe' } : null
     }
   }
 }

@@ -12,6 +12,7 @@ import type {
   HoldReason,
   Holds,
   Liveness,
+  Others,
   OutageCause,
   Versioned,
 } from './nouns.ts'
@@ -50,6 +51,8 @@ export type Event =
     }
   /** Beats that other replicas heard. */
   | { readonly kind: 'beats'; readonly beats: Beats; readonly at: number }
+  /** Who else is here, and what they find. */
+  | { readonly kind: 'others'; readonly others: Others; readonly at: number }
   /** We were away or blind: silence counts from now on. */
   | { readonly kind: 'observing'; readonly at: number }
   /** A host name's answer: at least one address. */

@@ -49,7 +49,10 @@ export function viewMember(
     gateway: member.gateway,
     priority,
     weight: member.weight * shareOf(world, member.gateway) * rampOf(world, pool.name, member.gateway),
-    limit: lower(pool.max_connections, capacityOf(world, member.gateway)),
+    // What this replica may have of it: the others take as much.
+    limit: Math.ceil(
+      lower(pool.max_connections, capacityOf(world, member.gateway)) / (1 + (world.sight.others?.count ?? 0)),
+    ),
     ...verdict,
     ready:
       verdict.state === 'up' ||

@@ -268,6 +268,12 @@ export interface Told {
 
 export type OutageCause = 'nobody' | 'passive'
 
+/** The other replicas that are here, and how many of them find a gateway that lives by probes dead. */
+export interface Others {
+  readonly count: number
+  readonly failing: Readonly<Record<string, number>>
+}
+
 /** What this replica sees by itself. Never shared as it is, gone at a restart. */
 export interface Sight {
   /** Nobody's silence before this moment counts: we were not listening. */
@@ -281,6 +287,8 @@ export interface Sight {
   /** host name → its last good answer. A literal address is its own answer and is not in here. */
   readonly addresses: Readonly<Record<string, readonly string[]>>
   readonly told: Readonly<Record<string, Told>>
+  /** Absent: there are none. */
+  readonly others?: Others
 }
 
 /** Everything a decision is made from. */

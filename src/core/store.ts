@@ -139,6 +139,8 @@ export interface ReplicaNotes {
   readonly started_at: number
   /** A hash of the definitions that it goes by. */
   readonly definitions: string
+  /** The gateways that it finds dead by its own checks. */
+  readonly failing: readonly string[]
 }
 
 /** A replica of the cluster, as the store knows it. */

@@ -3,9 +3,12 @@
  * did. While the store is away the replica goes by what it knows; when it is back, nobody's silence meanwhile counts.
  */
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.ts'
 import type { Change } from '../core/changes.ts'
-import type { Definitions } from '../core/nouns.ts'
+import { failingHere } from '../core/checks.ts'
+import type { Definitions, Others } from '../core/nouns.ts'
+import { own } from '../core/own.ts'
 import type { Replica, SharedStore } from '../core/store.ts'
 import { isRefusal, type Refusal } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
@@ -44,6 +47,8 @@ export interface ReplicasOptions {
   readonly ledger: Ledger
   readonly store: SharedStore
   readonly clock: Clock
+  /** Its name. */
+  readonly replica: string
   readonly version: string
   readonly definitions: 'file' | 'store'
   /** What to put into a store that has no definitions; null: nothing. */
@@ -52,7 +57,7 @@ export interface ReplicasOptions {
 
 /** Resolves after the first answer, or when there is none. */
 export async function watchReplicas(options: ReplicasOptions): Promise<ReplicasWatch> {
-  const { state, ledger, store, clock, version, seed } = options
+  const { state, ledger, store, clock, replica, version, seed } = options
   const startedAt = clock.now()
   const hash = hasher()
   let replicas: readonly Replica[] = []
@@ -68,8 +73,11 @@ export async function watchReplicas(options: ReplicasOptions): Promise<ReplicasW
   const ask = async () => {
     const { world } = state.snapshot
     const definitions = hash(world.definitions.value)
-    const answer = await store.sync({ version, started_at: startedAt, definitions })
+    const failing = failingHere(world)
+    const answer = await store.sync({ version, started_at: startedAt, definitions, failing })
     if (isRefusal(answer)) return answer
+    const others = othersOf(answer.replicas, replica)
+    if (!isDeepStrictEqual(others, world.sight.others)) state.apply({ kind: 'others', others, at: store.now() })
     // Before anything that it brings is decided upon.
     if (failures > 0) state.apply({ kind: 'observing', at: store.now() })
     return answer
@@ -154,6 +162,13 @@ export async function watchReplicas(options: ReplicasOptions): Promise<ReplicasW
 function isLoss({ code }: Refusal, failures: number, answered: boolean): boolean {
   if (code === 'store_unavailable') return failures >= LOST_AFTER
   return code !== 'store_refilling' || answered
+}
+
+function othersOf(replicas: readonly Replica[], self: string): Others {
+  const others = replicas.filter(({ name }) => name !== self)
+  const failing: Record<string, number> = {}
+  for (const name of others.flatMap(({ failing }) => failing)) failing[name] = (own(failing, name) ?? 0) + 1
+  return { count: others.length, failing }
 }
 
 /** Says with a few characters whether definitions are the same. */

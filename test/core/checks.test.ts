@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { advance, begin } from '../../src/core/advance.ts'
 import { probed } from '../../src/core/changes.ts'
-import { checksOf, nextCheck } from '../../src/core/checks.ts'
+import { checksOf, failingHere, nextCheck } from '../../src/core/checks.ts'
 import { evaluate } from '../../src/core/evaluate.ts'
 import type { Definitions, Run, Snapshot } from '../../src/core/nouns.ts'
 import { define, down, type Known, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
@@ -46,6 +46,10 @@ function replica(definitions: Definitions, known: Known = {}) {
     become(definitions: Definitions) {
       const documents = { definitions: { revision: 9, value: definitions } }
       snapshot = advance(snapshot, { kind: 'committed', documents, facts: [], at: time })?.snapshot ?? snapshot
+    },
+    others(count: number, failing: Record<string, number>) {
+      const step = advance(snapshot, { kind: 'others', others: { count, failing }, at: time })
+      snapshot = step?.snapshot ?? snapshot
     },
     get world() {
       return snapshot.world
@@ -159,6 +163,35 @@ test('a gateway that lives by probes is up with the first pass, down when its ch
   t.strictSame(it.commit(), ['down_to_cooldown probe'])
   it.results('a', '-')
   t.strictSame(it.commit(), ['cooldown_reset probe'], 'one failure while it returns is a gap')
+  t.end()
+})
+
+test('of several replicas a majority decides that a gateway which lives by probes is dead, and that it is not', t => {
+  const it = replica(define({ gateways: probing, pools: [pool] }))
+  it.others(2, {})
+  it.results('a', '+')
+  t.strictSame(it.commit(), ['first_alive probe'])
+  t.strictSame(failingHere(it.world), [])
+  t.strictSame(it.results('a', '---'), ['pool_outage_started passive'], 'at once, and only here')
+  t.strictSame(failingHere(it.world), ['a'])
+  t.strictSame(it.commit(), [], 'one of three has lost its own way')
+  it.others(2, { a: 1 })
+  t.strictSame(it.commit(), ['gateway_down probe'])
+  it.others(2, { a: 2 })
+  it.results('a', '++')
+  t.strictSame(it.commit(), [], 'two of three find it dead')
+  it.others(2, { a: 1 })
+  t.strictSame(it.commit(), ['down_to_cooldown probe'])
+  it.others(2, {})
+  it.results('a', '-')
+  t.strictSame(it.commit(), [], 'one failure that only this replica saw')
+  it.others(2, { a: 1 })
+  t.strictSame(it.commit(), ['cooldown_reset probe'])
+  it.others(1, {})
+  it.results('a', '++')
+  t.strictSame(it.commit(), ['down_to_cooldown probe'])
+  it.results('a', '---')
+  t.strictSame(it.commit(), [], 'one of two is no majority')
   t.end()
 })
 

@@ -66,6 +66,19 @@ test('a return is over in each pool by its own cooldown', t => {
   t.end()
 })
 
+test('of a limit each replica has its share', t => {
+  const limited = { ...pool, max_connections: 10 }
+  const limit = (count: number) =>
+    viewMember(
+      worldOf(definitions, { sight: { others: { count, failing: {} } } }),
+      limited,
+      { gateway: 'beats', weight: 1 },
+      1,
+    ).limit
+  t.strictSame([0, 1, 2, 20].map(limit), [10, 5, 4, 1])
+  t.end()
+})
+
 test('in load balancing a returning member is ready', t => {
   t.match(beats(returning(), {}, balanced), { state: 'returning', ready: true })
   t.match(beats(down, {}, balanced), { ready: false })

@@ -96,7 +96,9 @@ test('a user with the rights that the how-to gives can do everything', { skip },
   await heard
   t.match(await put(store, { documents: values(1), facts: [draft('x')], audit: asked(1) }), { kind: 'written' })
   const again = new Promise<void>(resolve => store.onNews(resolve))
-  t.match(await store.sync({ version: '1', started_at: 1, definitions: '' }), { replicas: [{ name: 'a' }] })
+  t.match(await store.sync({ version: '1', started_at: 1, definitions: '', failing: [] }), {
+    replicas: [{ name: 'a' }],
+  })
   await again
   store.append([local(1)])
   store.saveBeats(beats(1))

@@ -15,7 +15,7 @@ export interface Program {
   fact(kind: FactKind, subject?: string, ms?: number): Promise<Readonly<Record<string, unknown>>>
   /** Replaces the configuration file at once, as editors do. */
   configure(yaml: string): void
-  signal(signal: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | 'SIGKILL'): void
+  signal(signal: NodeJS.Signals): void
   readonly ended: Promise<Ended>
 }
 

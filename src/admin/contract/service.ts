@@ -20,6 +20,7 @@ const replicaRow = z.object({
   started_at: moment,
   seen_at: moment.meta({ description: 'When it last asked the store for news' }),
   definitions: z.string().meta({ description: 'A hash of the definitions that it goes by' }),
+  failing: z.array(z.string()).meta({ description: 'Gateways that it finds dead by its own checks' }),
   behind: z.number().meta({ description: 'Revisions of the store that it did not know when it asked' }),
   evaluates: z.boolean().meta({ description: 'It decides what time makes due; the others only when it does not' }),
 })

@@ -48,7 +48,7 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
           revision: snapshot.world.definitions.revision,
           differ: replicas?.differ ?? false,
         },
-        replicas: byName(replicas?.replicas ?? []).map(row => ({ ...row })),
+        replicas: byName(replicas?.replicas ?? []).map(({ failing, ...row }) => ({ ...row, failing: [...failing] })),
         listeners: [...options.listeners()],
         members: pools.flatMap(({ name: pool, members }) =>
           members

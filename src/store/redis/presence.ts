@@ -106,6 +106,7 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
           version: said.version,
           started_at: said.started_at,
           definitions: said.definitions,
+          failing: said.failing,
           seen_at: seenAt,
           behind: Math.max(0, Number(revision) - said.revision),
           evaluates: run === watchdog,
