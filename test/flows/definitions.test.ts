@@ -149,13 +149,15 @@ async function origin(t: Test) {
   }
 }
 
+/** A route on the listeners that are there, and one that opens a listener of its own. */
+const PLACES = [{ match: { host: 'round.example' } }, { protocol: 'tcp', listen: '127.0.0.1:0', gateway_port: 22 }]
+
 /** One round of changes of everything that is defined; what a round makes, it also takes away. */
 const ROUND: readonly ((api: Api, n: number, ports: readonly number[]) => Promise<void>)[] = [
   ({ change }, n) => change('PUT', '/gateway-pools/main/members', [{ gateway: 'g0', weight: n + 2 }, 'g1']),
   ({ change }, n) =>
     change('PATCH', '/gateway-pools/main', { title: `Round ${n}`, mode: n % 2 === 0 ? 'load_balancing' : null }),
-  ({ change }, n) =>
-    change('POST', '/routes', { name: `r${n}`, match: { host: `r${n}.example` }, target: { gateway: 'g0' } }),
+  ({ change }, n) => change('POST', '/routes', { name: `r${n}`, target: { gateway: 'g0' }, ...PLACES[n % 2] }),
   ({ change }, n) => change('PATCH', '/routes/all', { listener: n % 2 === 0 ? 'web' : null }),
   ({ change }, n) => change('PATCH', '/settings', { gateway_down_threshold: `${60 + n}s` }),
   ({ change }, n) => change('POST', '/gateways', { name: `x${n}`, address: '127.0.0.1', http_port: 1 + n }),
