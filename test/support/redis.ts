@@ -61,7 +61,15 @@ function download(): void {
   const fresh = `${CACHE}-${process.pid}`
   mkdirSync(fresh, { recursive: true })
   try {
-    execFileSync('apt-get', ['download', '-qq', ...PACKAGES], { cwd: fresh, stdio: 'ignore', timeout: 60_000 })
+    const aptGet = (...args: string[]) =>
+      execFileSync('apt-get', args, { cwd: fresh, stdio: 'ignore', timeout: 120_000 })
+    try {
+      aptGet('download', '-qq', ...PACKAGES)
+    } catch {
+      // A new machine may not know yet what there is.
+      aptGet('update', '-qq')
+      aptGet('download', '-qq', ...PACKAGES)
+    }
     const packages = readdirSync(fresh).filter(name => name.endsWith('.deb'))
     mkdirSync(CACHE, { recursive: true })
     for (const name of packages) execFileSync('dpkg', ['-x', join(fresh, name), CACHE], { stdio: 'ignore' })
