@@ -10,7 +10,6 @@ import type { Beats, World } from './core/nouns.ts'
 import { EMPTY, type SharedStore, type Store } from './core/store.ts'
 import { definitionsOf } from './reload.ts'
 import { openEmbeddedStore } from './store/embedded.ts'
-import { openRedisStore } from './store/redis/redis.ts'
 import type { Logger } from './telemetry/log.ts'
 
 /** Ms that a shared store may take to answer before a replica starts with what it remembers. */
@@ -43,6 +42,8 @@ export async function openStore(
       return { store: await openEmbeddedStore({ path: place.path, cluster, clock, onError }), shared: null }
     case 'redis': {
       const { url, cache } = place
+      // Loaded where it is used: its client alone costs memory, and every request some of its processor time.
+      const { openRedisStore } = await import('./store/redis/redis.ts')
       const shared = openRedisStore({ url, cluster, replica, cache, clock, random: Math.random, onError, onAnswer })
       return { store: shared, shared }
     }
