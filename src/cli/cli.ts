@@ -6,6 +6,7 @@ import { addAudit } from './audit.ts'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { addEvents } from './events.ts'
+import { addGameDay } from './game-day.ts'
 import { addGateway } from './gateway.ts'
 import { addHealth } from './health.ts'
 import { addHistory } from './history.ts'
@@ -90,6 +91,7 @@ const COMMANDS: readonly AddCommand[] = [
   addTransfer,
   addPresets,
   addSimulate,
+  addGameDay,
   addEvents,
   addToken,
   addAudit,
