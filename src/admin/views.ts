@@ -8,7 +8,7 @@ import { instancesOf } from '../core/instances.ts'
 import type { Gateway, MemberView, Plan, Pool, Route, Serving, Snapshot, World } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
 import { targetKey } from '../core/plan.ts'
-import { viewOf } from '../core/snapshot.ts'
+import { viewAt, viewOf } from '../core/snapshot.ts'
 import { routesOf } from '../core/told.ts'
 import type { gatewayDetail, gatewayList } from './contract/gateways.ts'
 import type { resources } from './contract/operations.ts'
@@ -20,13 +20,19 @@ type PoolRow = z.output<typeof poolList>['items'][number]
 type GatewayRow = z.output<typeof gatewayList>['items'][number]
 type RouteRow = z.output<typeof routeList>['items'][number]
 type Member = z.output<typeof memberList>['items'][number]
-type Served = Pick<PoolRow, 'serving' | 'serving_as' | 'original' | 'since' | 'back_at' | 'by'>
+type Served = Pick<PoolRow, 'serving' | 'serving_as' | 'original' | 'since' | 'back_at' | 'by' | 'takes_over'>
 
-function served(serving: Serving, back_at: number | null): Served {
-  const nobody = { original: null, since: null, back_at: null, by: null }
+function served(snapshot: Snapshot, serving: Serving, plan: Plan): Served {
+  const nobody = { original: null, since: null, back_at: null, by: null, takes_over: null }
   switch (serving.kind) {
     case 'nobody':
-      return { ...nobody, serving: [], serving_as: 'nobody', back_at }
+      return {
+        ...nobody,
+        serving: [],
+        serving_as: 'nobody',
+        back_at: plan.back_at,
+        takes_over: takesOver(snapshot, plan),
+      }
     case 'balanced':
       return { ...nobody, serving: [...serving.gateways], serving_as: 'balanced' }
     case 'first':
@@ -34,9 +40,16 @@ function served(serving: Serving, back_at: number | null): Served {
     case 'failover':
     case 'emergency': {
       const { kind, gateway, original, since, back_at: returns, by } = serving
-      return { serving: [gateway], serving_as: kind, original, since, back_at: returns, by }
+      return { ...nobody, serving: [gateway], serving_as: kind, original, since, back_at: returns, by }
     }
   }
+}
+
+/** The pool that gets the traffic of `plan` by falling back, as far as it has to; null: none serves, or nobody falls back. */
+export function takesOver(snapshot: Snapshot, { fallback }: Plan): string | null {
+  const next = fallback === null ? undefined : viewAt(snapshot, fallback)
+  if (next === undefined || !('name' in next)) return null
+  return next.serving.kind === 'nobody' ? takesOver(snapshot, next.plan) : next.name
 }
 
 const NO_PLAN: Plan = {
@@ -50,7 +63,15 @@ const NO_PLAN: Plan = {
 }
 const NOBODY: Serving = { kind: 'nobody' }
 /** A route that answers by itself. */
-const HERE: Served = { serving: [], serving_as: 'here', original: null, since: null, back_at: null, by: null }
+const HERE: Served = {
+  serving: [],
+  serving_as: 'here',
+  original: null,
+  since: null,
+  back_at: null,
+  by: null,
+  takes_over: null,
+}
 
 export function poolRow(snapshot: Snapshot, { name, title, enabled, mode, members }: Pool): PoolRow {
   const view = own(snapshot.pools, name)
@@ -61,7 +82,7 @@ export function poolRow(snapshot: Snapshot, { name, title, enabled, mode, member
     mode,
     health: view?.health ?? 'red',
     text: view?.text ?? '',
-    ...served(view?.serving ?? NOBODY, view?.plan.back_at ?? null),
+    ...served(snapshot, view?.serving ?? NOBODY, view?.plan ?? NO_PLAN),
     members: members.length,
     routes: routesOf(snapshot.world, name).length,
   }
@@ -173,7 +194,7 @@ export function routeRow(snapshot: Snapshot, route: Route): RouteRow {
     host: match.host ?? null,
     path: match.path,
     target: targetText(target),
-    ...(targetKey(route) === '' ? HERE : served(view?.serving ?? NOBODY, (view?.plan ?? NO_PLAN).back_at)),
+    ...(targetKey(route) === '' ? HERE : served(snapshot, view?.serving ?? NOBODY, view?.plan ?? NO_PLAN)),
   }
 }
 

@@ -3,27 +3,19 @@
  */
 import type { z } from 'zod'
 import { formatDuration } from '../config/units.ts'
-import { checksOf } from '../core/checks.ts'
 import { newestBeat } from '../core/evaluate.ts'
 import { heldBy } from '../core/holds.ts'
-import { FROM_HEARTBEAT } from '../core/instances.ts'
-import { gatewayOf, upstreamsOf } from '../core/member.ts'
-import type {
-  Failover,
-  FailureReason,
-  Gateway,
-  Hold,
-  MemberView,
-  PassiveRecord,
-  Pool,
-  Snapshot,
-  Window,
-} from '../core/nouns.ts'
+import { FROM_HEARTBEAT, instancesOf } from '../core/instances.ts'
+import { gatewayOf } from '../core/member.ts'
+import type { Failover, FailureReason, Gateway, Hold, MemberView, Pool, Snapshot, Window } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
 import { windowOf } from '../core/windows.ts'
 import type { why } from './contract/pools.ts'
 import { relative } from './contract/span.ts'
+import { takesOver } from './views.ts'
+import { checkResults, countersOf } from './why-evidence.ts'
 import { whyHeld } from './why-held.ts'
+import { nobodyWords, shareIn, shareWords } from './why-share.ts'
 
 export type Why = z.output<typeof why>
 
@@ -35,6 +27,11 @@ interface Case {
   readonly hold: Hold | null
   /** The maintenance window that the hold comes from. */
   readonly window: Window | undefined
+  /** An instance of the gateway announced the hold. */
+  readonly announced: boolean
+  readonly share: Pick<Why, 'slow_start' | 'limit' | 'instances'>
+  /** The pool that takes over because nobody serves this one. */
+  readonly takesOver: string | null
   /** -Infinity: none was heard. */
   readonly newest: number
   /** Silence counts from here, ms since 1970. */
@@ -53,23 +50,34 @@ export function explain(
   snapshot: Snapshot,
   pool: Pool,
   gateway: string,
-  { now, replica, cluster }: { now: number; replica: string; cluster: string },
+  {
+    now,
+    replica,
+    cluster,
+    inFlight,
+  }: { now: number; replica: string; cluster: string; inFlight: (pool: string, gateway: string) => number },
 ): Why | undefined {
   const { world } = snapshot
   const view = own(snapshot.pools, pool.name)
   const member = view?.members.find(one => one.gateway === gateway)
   if (view === undefined || member === undefined) return undefined
   const beats = own(world.sight.beats, gateway)
+  const known = gatewayOf(world, gateway)
   const newest = newestBeat(beats)
   const hold = heldBy(world.holds.value, world.sight.beats, gateway)
   const it: Case = {
     member,
     pool,
-    address: gatewayOf(world, gateway)?.address ?? '',
-    liveness: gatewayOf(world, gateway)?.liveness,
+    address: known?.address ?? '',
+    liveness: known?.liveness,
     checks: checkResults(snapshot, pool.name, gateway),
     hold,
     window: hold === null ? undefined : windowOf(world.holds.value, gateway, hold.holder),
+    announced:
+      hold !== null &&
+      (hold.reason === 'shutdown' || Object.hasOwn(instancesOf(world.liveness.value, gateway), hold.holder)),
+    share: shareIn(snapshot, pool, member, known, inFlight(pool.name, gateway)),
+    takesOver: view.serving.kind === 'nobody' ? takesOver(snapshot, view.plan) : null,
     newest,
     heard: Math.max(newest, world.sight.observing_since),
     threshold: world.definitions.value.settings.gateway_down_threshold,
@@ -93,58 +101,15 @@ export function explain(
     newest_beat: Number.isFinite(newest) ? newest : null,
     counters: it.counters,
     checks: it.checks,
+    ...it.share,
+    takes_over: it.takesOver,
     next_transition: nextTransition(it),
-    answer: [reason(it), ...afterthoughts(it, served, view.failing !== null), ...asked(it, view.wish)].join(' '),
-  }
-}
-
-function countersOf({ world, pools }: Snapshot, { name, passive }: Pool, gateway: string): Why['counters'] {
-  const known = gatewayOf(world, gateway)
-  const port = own(pools, name)?.port
-  const upstreams = known === undefined ? [] : upstreamsOf(world, name, known, port)
-  return upstreams.map(({ key, address, port }) => {
-    const record = own(world.sight.passive, key)
-    const fails = record !== undefined && 'fails' in record ? Object.entries(record.fails) : []
-    return {
-      upstream: `${address.includes(':') ? `[${address}]` : address}:${port}`,
-      state: record?.kind ?? 'clean',
-      fails: fails.map(([of, { count, first_at }]) => ({ of, count, first_at })),
-      max_fails: record?.kind === 'probation' ? 1 : passive.max_fails,
-      ejections: record?.history.times ?? 0,
-      until: endOf(record),
-    }
-  })
-}
-
-/** What each active check found last. */
-function checkResults({ world, pools }: Snapshot, pool: string, name: string): Why['checks'] {
-  const gateway = gatewayOf(world, name)
-  if (gateway === undefined) return []
-  const checks = checksOf(world, pool, gateway)
-  return upstreamsOf(world, pool, gateway, own(pools, pool)?.port).flatMap(({ key, address, port }) =>
-    checks.map((check, place) => {
-      const run = own(world.sight.checks, key)?.[place]
-      return {
-        check: check.kind === 'http' ? `${check.method} ${check.path}` : 'connection',
-        at_port: check.port ?? port,
-        address,
-        verdict: run?.verdict === undefined || run.verdict === null ? 'unknown' : run.verdict ? 'passes' : 'fails',
-        last: run ? { at: run.at, passed: run.passed, in_a_row: run.times, said: run.said } : null,
-      } as const
-    }),
-  )
-}
-
-function endOf(record: PassiveRecord | undefined): number | null {
-  switch (record?.kind) {
-    case undefined:
-    case 'counting':
-      return null
-    case 'cooling':
-      return record.next_trial
-    case 'ejected':
-    case 'probation':
-      return record.until
+    answer: [
+      reason(it),
+      ...shareWords(it.share, member, now),
+      ...afterthoughts(it, served, view.failing !== null),
+      ...asked(it, view.wish),
+    ].join(' '),
   }
 }
 
@@ -165,20 +130,25 @@ const FAILURES: Readonly<Record<FailureReason, string>> = {
 
 const isFailure = (cause: string): cause is FailureReason => Object.hasOwn(FAILURES, cause)
 
-function decidedBy({ member: { gateway, state, cause }, hold }: Case, replica: string, cluster: string) {
-  if (state === 'held') return { kind: 'holder', name: hold?.holder ?? '' } as const
-  if (state === 'disabled' || cause === 'assumed') return { kind: 'definitions', name: gateway } as const
-  if (state !== 'down' && (isFailure(cause) || cause === 'unresolved'))
-    return { kind: 'replica', name: replica } as const
-  return { kind: 'cluster', name: cluster } as const
+function decidedBy(
+  { member: { gateway, state, cause }, hold, window, announced }: Case,
+  replica: string,
+  cluster: string,
+): Why['decided_by'] {
+  if (state === 'held' && window !== undefined) return { kind: 'window', name: window.name }
+  if (state === 'held') return { kind: announced ? 'instance' : 'operator', name: hold?.holder ?? '' }
+  if (state === 'disabled' || cause === 'assumed') return { kind: 'definitions', name: gateway }
+  if (state !== 'down' && (isFailure(cause) || cause === 'unresolved')) return { kind: 'replica', name: replica }
+  return { kind: 'cluster', name: cluster }
 }
 
-function nextTransition({ member, hold, heard, threshold, counters, checks }: Case): Why['next_transition'] {
+function nextTransition({ member, hold, heard, threshold, counters, checks, share }: Case): Why['next_transition'] {
   const { state, cause, back_at } = member
   switch (state) {
     case 'held':
       return hold?.until === undefined ? null : { at: hold.until, to: 'released' }
     case 'up':
+      if (share.slow_start !== null) return { at: share.slow_start.until, to: 'its whole share', unless: 'it fails' }
       return cause === 'beats' ? { at: heard + threshold, to: 'down', unless: 'a heartbeat comes' } : null
     case 'returning':
       return back_at === null
@@ -274,7 +244,11 @@ function upcoming(at: number, now: number): string {
   return at > now ? relative(at, now) : 'now'
 }
 
-function afterthoughts({ member, pool, counters }: Case, served: readonly string[], failing: boolean): string[] {
+function afterthoughts(
+  { member, pool, counters, takesOver }: Case,
+  served: readonly string[],
+  failing: boolean,
+): string[] {
   const { gateway, ready } = member
   if (!pool.enabled) return [`The pool ${pool.name} is switched off.`]
   if (served.includes(gateway)) {
@@ -282,7 +256,8 @@ function afterthoughts({ member, pool, counters }: Case, served: readonly string
     if (!ready) return ['It serves all the same, because nobody else can.']
     return ['It serves.', ...warned(counters)]
   }
-  const others = served.length > 0 ? `${served.join(', ')} serves` : 'nobody serves'
+  if (served.length === 0) return ['Meanwhile nobody serves.', nobodyWords(pool, takesOver), ...warned(counters)]
+  const others = `${served.join(', ')} serves`
   return [ready ? `It stands by; ${others}.` : `Meanwhile ${others}.`, ...warned(counters)]
 }
 

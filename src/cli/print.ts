@@ -99,13 +99,15 @@ export interface Served {
   /** Who asked for it by hand. */
   readonly by: string | null
   readonly back_at: number | null
+  /** The pool that gets the traffic instead. */
+  readonly takes_over: string | null
 }
 
-/** `home`, or `nas instead of home, back in 40 s`, or `nas instead of home, by anna`: when the original is back at the earliest, or anybody. `-`: none is needed. */
-export function serves({ serving, serving_as, original, by, back_at }: Served, now: number): string {
+/** `home`, or `nas instead of home, back in 40 s`, or `nas instead of home, by anna`: when the original is back at the earliest, or anybody. `nobody, but the pool spare`: it falls back. `-`: none is needed. */
+export function serves({ serving, serving_as, original, by, back_at, takes_over }: Served, now: number): string {
   if (serving_as === 'here') return '-'
   const back = back_at === null ? '' : `, back ${relative(back_at, now)}`
-  if (serving.length === 0) return `nobody${back}`
+  if (serving.length === 0) return `nobody${takes_over === null ? '' : `, but the pool ${takes_over}`}${back}`
   const who = serving.join(', ') + (serving_as === 'emergency' ? ' (emergency)' : '')
   return original === null || original === serving[0]
     ? who

@@ -154,7 +154,7 @@ test('a window opens and closes on time, and why tells of it', async t => {
   await it.pass(5_000, ['home', 'nas'])
   t.equal(await states(it), 'home held, nas up')
   const why = (await (await it.ask(api('/gateway-pools/main/members/home/why'))).json()) as Answer<'why'>
-  t.match(why, { cause: 'maintenance', decided_by: { kind: 'holder', name: 'window:updates' }, back_at: now + 8_000 })
+  t.match(why, { cause: 'maintenance', decided_by: { kind: 'window', name: 'updates' }, back_at: now + 8_000 })
   t.match(why.answer, /by its window updates, which opened .* \(firmware\)\. That lasts until 2023-11-14 \d\d:\d\d UTC/)
   t.match(await (await it.ask(api('/gateways/home/windows/updates'))).json(), { open: true, next: null })
   await it.pass(3_000, ['home', 'nas'])

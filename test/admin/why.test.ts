@@ -144,7 +144,7 @@ test('why: held, by whom and for how long', async t => {
   t.match(home, {
     state: 'held',
     cause: 'shutdown',
-    decided_by: { kind: 'holder', name: 'home-1' },
+    decided_by: { kind: 'instance', name: 'home-1' },
     next_transition: null,
   })
   t.equal(
@@ -179,3 +179,83 @@ test('why: a name that does not resolve, a gateway and a pool that are switched 
   await other.beat('home')
   t.match((await why(other)).answer, 'The pool main is switched off.')
 })
+
+test('why: held by an operator, by name', async t => {
+  await using it = await testAdmin()
+  await it.beat('home')
+  await it.send('POST', '/api/v1/gateways/home/drain', {})
+  t.match(await why(it), { state: 'held', decided_by: { kind: 'operator', name: 'bootstrap' } })
+})
+
+test('why: slow start gives it a part of its share, and says until when', async t => {
+  await using it = await testAdmin()
+  await it.beat('home')
+  await it.pass(100_000)
+  await it.beat('home')
+  await it.pass(4_000)
+  it.state.apply({ kind: 'tick', at: it.clock.now() })
+  const home = await why(it, 'home', 'all')
+  const until = it.clock.now() + 6_000
+  t.match(home, { ready: true, slow_start: { percent: 50, until } })
+  t.match(home.answer, 'It starts slowly: it gets 50 % of its share, and all of it in 6 s.')
+  await it.pass(6_000, ['home'])
+  it.state.apply({ kind: 'tick', at: it.clock.now() })
+  t.equal((await why(it, 'home', 'all')).slow_start, null)
+})
+
+test('why: full', async t => {
+  const config = SAMPLE.replace('name: main, title', 'name: main, max_connections: 2, title')
+  let running = 1
+  await using it = await testAdmin({ inFlight: () => running }, config)
+  await it.beat('home')
+  t.match(await why(it), { limit: { most: 2, in_flight: 1, full: false } })
+  running = 2
+  const full = await why(it)
+  t.match(full, { limit: { full: true } })
+  t.match(full.answer, 'It is full: 2 of at most 2 run on it here.')
+})
+
+test('why: some of its instances are out, and why', async t => {
+  const config = SAMPLE.replace('address: 127.0.0.1, http_port: 9101', 'address: from_heartbeat, http_port: 9101')
+  await using it = await testAdmin({}, config)
+  await it.beat('home', { instance: 'one', address: '10.0.0.1' })
+  await it.beat('home', { instance: 'two', address: '10.0.0.2' })
+  await it.beat('home', { instance: 'three', address: '10.0.0.3' })
+  await it.send('POST', '/api/v1/gateways/home/drain', { instance: 'two' })
+  const upstream = { key: 'main/home/10.0.0.3:9101', pool: 'main', gateway: 'home' }
+  for (let i = 0; i < 3; i++)
+    it.state.apply({ kind: 'outcome', upstream, route: 'app', result: 'reset', at: it.clock.now() })
+  const home = await why(it)
+  t.strictSame(home.instances, [
+    { instance: 'one', takes: true, because: null },
+    { instance: 'three', takes: false, because: 'ejected' },
+    { instance: 'two', takes: false, because: 'held' },
+  ])
+  t.match(home.answer, 'Of the 3 instances of home, 1 take traffic: not three (ejected), two (held).')
+})
+
+for (const [action, said] of [
+  ['{ action: fail_closed }', 'Meanwhile nobody serves. Requests get the outage page.'],
+  ['{ action: fail_open }', 'Meanwhile nobody serves. Requests are sent to members that are down.'],
+  ['{ action: fallback, pool: spares }', 'Meanwhile nobody serves. Requests go to the pool spares.'],
+] as const) {
+  test(`why and routes: nobody is left, ${action}`, async t => {
+    const config = SAMPLE.replace('name: main, title', `name: main, on_all_down: ${action}, title`).replace(
+      'routes:',
+      '  - { name: spares, members: [spare] }\nroutes:',
+    )
+    await using it = await testAdmin({}, config)
+    await it.beat('home')
+    await it.beat('nas')
+    await it.pass(100_000)
+    const home = await why(it)
+    t.match(home.answer, said)
+    const takes_over = action.includes('spares') ? 'spares' : null
+    t.equal(home.takes_over, takes_over)
+    for (const route of ['app', 'pinned'])
+      t.match(await (await it.ask(`/api/v1/routes/${route}`)).json(), {
+        serving_as: route === 'app' ? 'nobody' : 'failover',
+        takes_over: route === 'app' ? takes_over : null,
+      })
+  })
+}

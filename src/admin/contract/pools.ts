@@ -90,7 +90,10 @@ export const why = z.object({
   since: momentOrNull,
   back_at: momentOrNull,
   decided_by: z
-    .object({ kind: z.enum(['cluster', 'replica', 'holder', 'definitions']), name: z.string() })
+    .object({
+      kind: z.enum(['cluster', 'replica', 'operator', 'instance', 'window', 'definitions']),
+      name: z.string(),
+    })
     .meta({ description: 'Who says that it is in this state' }),
   failover: wish,
   newest_beat: momentOrNull,
@@ -126,6 +129,27 @@ export const why = z.object({
       }),
     )
     .meta({ description: 'What the active checks of this replica find' }),
+  slow_start: z
+    .object({ percent: z.number(), until: moment })
+    .nullable()
+    .meta({ description: 'The share of its weight that it gets while it starts slowly; null: all of it' }),
+  limit: z
+    .object({ most: z.number(), in_flight: z.number(), full: z.boolean() })
+    .nullable()
+    .meta({ description: 'What may run on it at once from this replica; null: as much as comes' }),
+  instances: z
+    .array(
+      z.object({
+        instance: z.string(),
+        takes: z.boolean().meta({ description: 'Takes new traffic' }),
+        because: z.string().nullable().meta({ description: 'Why it does not' }),
+      }),
+    )
+    .meta({ description: 'The agents of the gateway that beat' }),
+  takes_over: z
+    .string()
+    .nullable()
+    .meta({ description: 'The pool that gets the traffic because nobody serves this one (`fallback`)' }),
   next_transition: z
     .object({
       at: moment,

@@ -40,6 +40,10 @@ export const served = {
   since: momentOrNull.meta({ description: 'Since when the original is away, ms since 1970' }),
   by: z.string().nullable().meta({ description: 'Who asked for the stand-in by hand' }),
   back_at: momentOrNull.meta({ description: 'When the original, or anybody, is back at the earliest, ms since 1970' }),
+  takes_over: z
+    .string()
+    .nullable()
+    .meta({ description: 'The pool that gets the traffic because nobody serves here (`fallback`)' }),
 }
 
 export const health = z.enum(['green', 'yellow', 'red'])

@@ -16,7 +16,7 @@ import type { HandlerOptions, HandlersOf } from './handlers.ts'
 import { nothing, part, short } from './lists.ts'
 
 export function poolHandlers(options: HandlerOptions): HandlersOf<typeof poolEndpoints> {
-  const { state, store, cluster, replica } = options
+  const { state, store, cluster, replica, inFlight } = options
   const definitions = () => state.snapshot.world.definitions.value
   const objects = objectHandlers(options, 'pool', '/api/v1/gateway-pools', poolInFull)
   const commit = committer(options)
@@ -64,7 +64,7 @@ export function poolHandlers(options: HandlerOptions): HandlersOf<typeof poolEnd
     why({ params: { name, gateway } }) {
       const pool = poolOf(state.snapshot.world, name)
       if (pool === undefined) return nothing('pool', name)
-      const answer = explain(state.snapshot, pool, gateway, { now: store.now(), replica, cluster })
+      const answer = explain(state.snapshot, pool, gateway, { now: store.now(), replica, cluster, inFlight })
       return answer ?? refuse('not_found', `${short(gateway)} is not a member of ${name}`)
     },
   }
