@@ -10,7 +10,9 @@ import { openRedisStore } from '../../src/store/redis/redis.ts'
 import { testContract } from '../store/contract.ts'
 import { asked, beats, CLUSTER, draft, local, values } from '../store/samples.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
+import { startCluster, startSentinel } from '../support/redis-groups.ts'
 import { back, storeIn } from '../support/redis-store.ts'
+import { until } from '../support/replicas.ts'
 
 const skip = withoutRedis()
 const put = (store: Store, rest: Partial<Write>) =>
@@ -192,3 +194,40 @@ async function away(t: Test, store: Store, extra: object | undefined): Promise<v
   for (const reading of [store.read(), store.events({ limit: 1 }), store.history({ limit: 1 })])
     await t.rejects(reading as Promise<unknown>, { name: 'StoreError', code: 'store_unavailable' })
 }
+
+test('a Redis Cluster holds all of a gatepool cluster in one slot', { skip }, async t => {
+  const url = await startCluster(t)
+  const [one, other] = [await storeIn(url), await storeIn(url, 'b')]
+  t.teardown(() => Promise.all([one, other].map(store => store[Symbol.asyncDispose]())))
+  const heard = new Promise<void>(resolve => {
+    let calls = 0
+    // The first call says that it listens.
+    other.onNews(() => ++calls === 2 && resolve())
+    void back(other)
+  })
+  t.match(await put(one, { documents: values(1), facts: [draft('x')], audit: asked(1) }), { kind: 'written' })
+  t.match(await other.sync({ version: '1', started_at: 1, definitions: '', failing: [] }), {
+    documents: { holds: { revision: 1 } },
+    heard: [{ id: '1-1' }],
+  })
+  await put(one, { documents: { holds: values(2).holds } })
+  await heard
+  t.match(await put(other, { expect: { holds: 1 }, documents: { holds: values(3).holds } }), { kind: 'conflict' })
+  t.equal((await other.events({ limit: 10 })).length > 0, true)
+})
+
+test('when a master dies, the one that a Sentinel names goes on with what it has', { skip }, async t => {
+  const { url, master } = await startSentinel(t)
+  const store = await storeIn(url)
+  t.teardown(() => store[Symbol.asyncDispose]())
+  t.match(await put(store, { documents: values(1), facts: [draft('x')] }), { kind: 'written', revision: 1 })
+  t.equal(await master.client.wait(1, 5_000), 1, 'it is at the replica')
+  await master.kill()
+  t.match(await put(store, { documents: values(2) }), { kind: 'refusal', code: 'store_unavailable' })
+  await until('it can be written again', async () => {
+    const again = await put(store, { expect: { holds: 1 }, documents: { holds: values(2).holds } })
+    return again.kind === 'written'
+  })
+  t.match((await store.read()).holds, { revision: 2 })
+  t.strictSame(ids(await store.events({ limit: 10 })), ['1-1'])
+})

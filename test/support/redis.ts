@@ -103,10 +103,29 @@ export function withoutRedis(): string | false {
   return program
 }
 
-/** Starts a server, which goes with the test. */
-export async function startRedis(t: Test, settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
+/** Starts the program with `args` and resolves when it is ready. */
+export async function spawnRedis(args: readonly string[]): Promise<ChildProcess> {
   const program = findRedis()
   if (typeof program === 'string') throw new Error(program)
+  const child = spawn(program.path, args, {
+    env: { ...process.env, ...program.env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  for await (const line of child.stdout) if (/eady to accept connections|Sentinel ID is/.test(String(line))) break
+  if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`)
+  return child
+}
+
+/** Ends a process that was started here, and waits until it is gone. */
+export async function killRedis(child: ChildProcess | null): Promise<void> {
+  if (child === null || child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGKILL')
+  await ended
+}
+
+/** Starts a server, which goes with the test. */
+export async function startRedis(t: Test, settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
   const home = folder(t)
   const socket = join(home, 'redis.sock')
   const options = { port: '0', unixsocket: socket, dir: home, save: '', databases: '64', ...settings }
@@ -116,21 +135,9 @@ export async function startRedis(t: Test, settings: Readonly<Record<string, stri
   let child: ChildProcess | null = null
 
   const start = async () => {
-    child = spawn(program.path, args, {
-      env: { ...process.env, ...program.env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    for await (const line of child.stdout ?? []) if (String(line).includes('eady to accept connections')) break
-    child.stdout?.resume()
-    if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`)
+    child = await spawnRedis(args)
   }
-  const kill = async () => {
-    const ending = child
-    if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return
-    const ended = once(ending, 'exit')
-    ending.kill('SIGKILL')
-    await ended
-  }
+  const kill = () => killRedis(child)
   t.teardown(async () => {
     client.disconnect()
     await kill()
