@@ -6,10 +6,10 @@
  */
 import type { Replica, ReplicaNotes, Sync } from '../../core/store.ts'
 import { isRefusal, type Refusal, refuse } from '../../errors.ts'
-import { DOCUMENTS, livenessArguments } from './documents.ts'
+import { livenessArguments } from './documents.ts'
 import type { Outbox } from './outbox.ts'
 import { LEAVE, REFILL, SYNC } from './scripts.ts'
-import type { Answer, Session } from './session.ts'
+import { type Answer, highest, type Session } from './session.ts'
 import { threeParts } from './texts.ts'
 
 /** Ms that an empty store is left alone, so that everybody can say what he knows. */
@@ -46,14 +46,12 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
   const { origin } = session
   let settled = true
 
-  const highest = () => Math.max(...DOCUMENTS.map(name => session.known[name].revision))
-
   const refill = async (): Promise<Refusal | null> => {
     const { liveness, ...texts } = session.known
     const documents = Object.entries(texts).flatMap(([name, { value }]) => [name, JSON.stringify(value)])
     // All fields are set, none are dropped.
     const [, ...fields] = livenessArguments(liveness.value, undefined, liveness)
-    const args = [session.time.now(), highest() + 1, documents.length / 2, ...documents, ...fields]
+    const args = [session.time.now(), highest(session.known) + 1, documents.length / 2, ...documents, ...fields]
     const answer = await session.ask(REFILL, args, { expected: 'empty' })
     return isRefusal(answer) ? answer : null
   }
@@ -77,7 +75,7 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
   }
 
   const ask = (notes: ReplicaNotes): Promise<Answer | Refusal> => {
-    const said: Said = { ...notes, generation: session.generation, revision: highest() }
+    const said: Said = { ...notes, generation: session.generation, revision: highest(session.known) }
     const args = [origin, replica, cluster, JSON.stringify(said), ...session.acquaintance()]
     return session.ask(SYNC, args, { expected: 'empty' })
   }

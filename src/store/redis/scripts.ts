@@ -4,7 +4,8 @@
  *
  * Keys: all of `NAMES`, in that order; `append` gets one more.
  * Arguments: read one after the other by `take`; the first is the generation that the replica knows ('' for none), so that nothing is ever
- * written into, or believed of, a store that is not the one it was.
+ * written into, or believed of, a store that is not the one it was; the second is the highest revision that it has seen, so that a store which
+ * has lost its newest end (a failover to a server that lagged) gives no revision a second time.
  * Answer: what became of it, the generation, seconds and microseconds of Redis's clock, and what each script says of its own.
  */
 import { createHash } from 'node:crypto'
@@ -43,18 +44,27 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function answer(kind, ...) return {kind, generation or '', time[1], time[2], ...} end
 
+local seen = 0
+
 -- Nil: this is the store that the replica knows, or both are new.
 local function stranger()
   local known = take()
+  seen = number()
   if not generation then return known ~= '' and 'empty' or nil end
   if known ~= '' and known ~= generation then return 'foreign' end
   if tonumber(redis.call('HGET', KEY.meta, 'schema')) > ${SCHEMA_VERSION} then return 'newer' end
 end
 
+local function nextRevision()
+  local revision = math.max(seen, tonumber(redis.call('HGET', KEY.meta, 'revision') or 0)) + 1
+  redis.call('HSET', KEY.meta, 'revision', revision)
+  return revision
+end
+
 -- Facts that Redis alone can know: they have a revision of their own.
 local function tell(facts, origin)
   if #facts == 0 then return end
-  local revision = redis.call('HINCRBY', KEY.meta, 'revision', 1)
+  local revision = nextRevision()
   for n, fact in ipairs(facts) do
     local text = cjson.encode(fact)
     redis.call('XADD', KEY.events, 'MAXLEN', '=', ${MOST_EVENTS}, '*', 'id', revision .. '-' .. n, 'origin', origin, 'fact', text)
@@ -152,7 +162,7 @@ if not generation then
   -- They were only announced; here begins what they are here for.
   redis.call('DEL', KEY.replicas)
 end
-local revision = redis.call('HINCRBY', KEY.meta, 'revision', 1)
+local revision = nextRevision()
 for _, document in ipairs(documents) do
   local name, value = document[1], document[2]
   redis.call('HSET', KEY[name], 'revision', revision, 'value', value, 'at', at, 'by', by)
@@ -315,7 +325,7 @@ return answer('gone')
 export const REFILL = script(`
 local known = ARGV[1]
 if generation then return answer(stranger() or 'written') end
-take()
+taken = 2
 local at, revision = take(), take()
 redis.call('DEL', KEY.meta)
 redis.call('HSET', KEY.meta, 'generation', known, 'schema', ${SCHEMA_VERSION}, 'revision', revision)

@@ -93,7 +93,7 @@ export function createSession({ connection, keys, clock, cache, onAnswer }: Sess
       let answer: Answer
       try {
         const used = key === undefined ? keys.all : [...keys.all, key]
-        answer = (await connection.run(script, used, [generation, ...args])) as Answer
+        answer = (await connection.run(script, used, [generation, highest(known), ...args])) as Answer
       } catch (error) {
         return connection.refusal(error)
       }
@@ -133,6 +133,9 @@ export function createSession({ connection, keys, clock, cache, onAnswer }: Sess
     },
   }
 }
+
+/** The highest revision that was seen. */
+export const highest = (known: Documents): number => Math.max(...DOCUMENTS.map(name => known[name].revision))
 
 /** Why a store is not to be written or believed; null: it is the one we know. */
 function strangeness(kind: string): Refusal | null {
