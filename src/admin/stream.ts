@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../clock.ts'
+import { type EventFilter, isWanted } from '../core/event-filter.ts'
 import type { Fact } from '../core/events.ts'
 import type { Store } from '../core/store.ts'
 import type { State } from '../state.ts'
@@ -20,13 +21,15 @@ const PAGE = 500
 /** Ms after which a client that lost us is to come back. */
 const COME_BACK = 2_000
 
+/** Without an id, so that a client that is cut off here asks for the same again. */
+const RESET = `event: reset\ndata: ${JSON.stringify({ text: 'events may be missing: the last one seen is kept no longer' })}\n\n`
+
 export interface Wanted {
   /** Everything after the event with this id first. */
   readonly after: string | undefined
   /** Without `after`: the newest so many first. */
   readonly last: number
-  readonly kind: string | undefined
-  readonly subject: string | undefined
+  readonly filter: EventFilter
   /** Asked again and again: a token may be deleted or expire while its stream is open. */
   allowed(): boolean
 }
@@ -59,7 +62,7 @@ export function createEventStreams({ state, store, clock }: StreamsOptions): Eve
   const stop = state.onFact(fact => {
     if (clients.size === 0) return
     const frame = frameOf(fact)
-    for (const client of clients) if (wants(client.wanted, fact)) take(client, fact.id, frame)
+    for (const client of clients) if (isWanted(client.wanted.filter, fact)) take(client, fact.id, frame)
   })
   const dismiss = () => {
     for (const { response, wanted } of clients) if (!wanted.allowed()) response.destroy()
@@ -121,9 +124,10 @@ function take(client: Client, id: string, frame: string): void {
 
 async function replay(client: Client, store: Store): Promise<void> {
   const { response } = client
-  const { after, last, kind, subject } = client.wanted
+  const { after, last, filter } = client.wanted
   if (after === undefined && last === 0) return
-  const filter = { ...(kind === undefined ? {} : { kind }), ...(subject === undefined ? {} : { subject }) }
+  // What it saw last is gone, or of another history: it gets all that there is, and has to forget what it knows.
+  if (after !== undefined && !(await store.keeps(after))) send(response, RESET)
   const limit = after === undefined ? last : PAGE
   let cursor = after
   for (;;) {
@@ -161,10 +165,6 @@ function send(response: ServerResponse, frame: string): void {
 /** Writing to a response that is over would be an error that nobody catches. */
 function isOver(response: ServerResponse): boolean {
   return response.destroyed || response.writableEnded
-}
-
-function wants({ kind, subject }: Wanted, fact: Fact): boolean {
-  return (kind === undefined || kind === fact.kind) && (subject === undefined || subject === fact.subject)
 }
 
 /** An event as clients of the API get it. */

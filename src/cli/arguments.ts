@@ -54,6 +54,11 @@ export async function moment(text: string): Promise<number | string> {
   return /^\d{4}-/.test(text) ? text : Date.now() + (await duration(text))
 }
 
+/** `2h` ago, in ms since 1970, or a moment as ISO 8601 writes it. */
+export async function past(text: string): Promise<number | string> {
+  return /^\d{4}-/.test(text) ? text : Date.now() - (await duration(text))
+}
+
 export interface Named {
   readonly name: string
   readonly title?: string

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { InvalidArgumentError } from 'commander'
 import type { Answer } from '../admin/contract/endpoints.ts'
-import { countArgument } from './arguments.ts'
+import { countArgument, past } from './arguments.ts'
 import { type Client, createClient, withQuery } from './client.ts'
 import { EXIT } from './io.ts'
 import { type Paint, plain } from './print.ts'
@@ -17,6 +18,8 @@ interface Options extends Json {
   readonly limit: number
   readonly kind?: string
   readonly subject?: string
+  readonly since?: string
+  readonly until?: string
 }
 
 export const addEvents: AddCommand = (parent, session) => {
@@ -28,15 +31,19 @@ export const addEvents: AddCommand = (parent, session) => {
   )
     .option('-f, --follow', 'stay, and print what happens as it happens')
     .option('-n, --limit <count>', 'begin with the newest so many', countArgument(1, 1000), 20)
-    .option('--kind <kind>', 'only events of this kind')
+    .option('--kind <kinds>', 'only events of this kind, or of these: gateway_down,gateway_alive')
     .option('--subject <name>', 'only events about this gateway, pool or listener')
+    .option('--since <moment>', 'only from then on: 2h (ago), or 2026-03-29T04:00:00+02:00')
+    .option('--until <moment>', 'only before then')
     .action((options: Options) => (options.follow === true ? follow(session, options) : list(session, options)))
 }
 
 async function list(session: Session, options: Options): Promise<void> {
   const print = (events: readonly Event[]) => events.map(event => line(session.paint, options, event)).join('')
   const ask = async (client: Client) => {
-    const got = await client.call('GET /api/v1/events', { query: query(options) })
+    const { since, until } = options
+    const span = { since: since && (await past(since)), until: until && (await past(until)) }
+    const got = await client.call('GET /api/v1/events', { query: { ...query(options), ...span } })
     return got.kind === 'failure' ? got : { ...got, body: got.body.items }
   }
   await show<Event[]>(session, {}, ask, print)
@@ -44,6 +51,8 @@ async function list(session: Session, options: Options): Promise<void> {
 
 /** Follows until it is stopped; a stream that breaks is taken up again where it was. */
 async function follow(session: Session, options: Options): Promise<void> {
+  if (options.since !== undefined || options.until !== undefined)
+    throw new InvalidArgumentError('--since and --until look back: they do not go with --follow')
   const { io, paint } = session
   const client = await createClient(session.env)
   if ('kind' in client) return fail(session, client)
@@ -56,7 +65,11 @@ async function follow(session: Session, options: Options): Promise<void> {
     if (got.kind === 'got') {
       connected = true
       try {
-        for await (const { id, data } of sentEvents(got.body)) {
+        for await (const { id, event, data } of sentEvents(got.body)) {
+          if (event === 'reset') {
+            io.err('gatepool: events may be missing: the last one seen is kept no longer\n')
+            continue
+          }
           last = id
           io.out(line(paint, options, JSON.parse(data)))
         }

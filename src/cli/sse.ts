@@ -3,6 +3,8 @@
  */
 export interface SentEvent {
   readonly id: string
+  /** Its kind. */
+  readonly event: string
   readonly data: string
 }
 
@@ -31,5 +33,5 @@ function parse(block: string): SentEvent | null {
     if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1).replace(/^ /, ''))
   }
   const data = fields.get('data')
-  return data === undefined ? null : { id: fields.get('id') ?? '', data }
+  return data === undefined ? null : { id: fields.get('id') ?? '', event: fields.get('event') ?? '', data }
 }

@@ -4,6 +4,7 @@
  */
 import type { Refusal } from '../errors.ts'
 import type { AuditEnd, AuditLink } from './audit.ts'
+import type { EventFilter } from './event-filter.ts'
 import type { Documents, Fact, FactDraft } from './events.ts'
 import type { Access, Beats, Definitions, Holds, Liveness, Uses } from './nouns.ts'
 
@@ -55,13 +56,11 @@ export type WriteResult =
   /** The store cannot be asked (`store_unavailable`). */
   | Refusal
 
-export interface EventQuery {
+export interface EventQuery extends EventFilter {
   /** Only those after the event with this id. */
   readonly after?: string
   /** At most so many, oldest first. Without `after`: the newest so many. */
   readonly limit: number
-  readonly kind?: string
-  readonly subject?: string
 }
 
 export interface AuditQuery {
@@ -114,6 +113,8 @@ export interface Store extends AsyncDisposable {
   /** Takes facts of this replica into the history. Need not be durable at once. */
   append(facts: readonly Fact[]): void
   events(query: EventQuery): Promise<readonly Fact[]>
+  /** Is the event with this id kept? What follows one that is not cannot be told for certain. */
+  keeps(event: string): Promise<boolean>
   /** The newest 10,000 records of the audit chain are kept. */
   audit(query: AuditQuery): Promise<AuditPart>
   /** Revisions of the definitions that are kept, newest first: at most `limit` of those before `before`. */

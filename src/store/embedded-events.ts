@@ -3,6 +3,7 @@
  * waits in memory for the next transaction; it is always newer than everything in the table, since a write takes it along before its own.
  */
 import type { DatabaseSync } from 'node:sqlite'
+import { isWanted } from '../core/event-filter.ts'
 import type { Fact } from '../core/events.ts'
 import type { EventQuery } from '../core/store.ts'
 
@@ -20,6 +21,8 @@ export interface EventLog {
   settled(): void
   /** Answers with what waits too. */
   query(query: EventQuery): Fact[]
+  /** Is it here, or does it wait? */
+  keeps(id: string): boolean
 }
 
 export function openEventLog(db: DatabaseSync): EventLog {
@@ -28,7 +31,10 @@ export function openEventLog(db: DatabaseSync): EventLog {
   // Positions have no gaps, so this touches only the rows that go.
   const trim = db.prepare(`DELETE FROM event WHERE position <= (SELECT max(position) FROM event) - ${MOST_EVENTS}`)
   const findPosition = db.prepare('SELECT position FROM event WHERE id = ?')
-  const filter = '(:kind IS NULL OR kind = :kind) AND (:subject IS NULL OR subject = :subject)'
+  const filter = `(:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
+    AND (:subject IS NULL OR subject = :subject)
+    AND (:since IS NULL OR json_extract(fact, '$.at') >= :since)
+    AND (:until IS NULL OR json_extract(fact, '$.at') < :until)`
   const selectNewest = db.prepare(`SELECT fact FROM event WHERE ${filter} ORDER BY position DESC LIMIT :limit`)
   const selectAfter = db.prepare(
     `SELECT fact FROM event WHERE position > :position AND ${filter} ORDER BY position LIMIT :limit`,
@@ -50,10 +56,11 @@ export function openEventLog(db: DatabaseSync): EventLog {
     settled() {
       waiting = []
     },
-    query({ after, limit, kind, subject }) {
-      const matches = (fact: Fact) =>
-        (kind === undefined || fact.kind === kind) && (subject === undefined || fact.subject === subject)
-      const wanted = { kind: kind ?? null, subject: subject ?? null, limit }
+    keeps: id => waiting.some(fact => fact.id === id) || findPosition.get(id) !== undefined,
+    query({ after, limit, ...filter }) {
+      const matches = (fact: Fact) => isWanted(filter, fact)
+      const { kinds, subject = null, since = null, until = null } = filter
+      const wanted = { kinds: kinds === undefined ? null : JSON.stringify(kinds), subject, since, until, limit }
       if (after === undefined) {
         const facts = [...selectNewest.all(wanted).map(parse).reverse(), ...waiting.filter(matches)]
         return facts.slice(Math.max(0, facts.length - limit))

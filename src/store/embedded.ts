@@ -199,6 +199,10 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       return log.query(query)
     },
 
+    async keeps(event) {
+      return log.keeps(event)
+    },
+
     async audit(query) {
       return audit.query(query)
     },

@@ -291,6 +291,11 @@ test('events are told oldest first, in parts, by kind and by subject', async t =
   t.match(await events(`limit=1&after=${fourth}`), { items: [{ id: fifth }], next: null })
   t.match(await events('kind=first_alive&subject=home'), { items: [{ id: second }] })
   t.match(await events('kind=gateway_down'), { items: [] })
+  t.match(await events('kind=first_alive,gateway_down&subject=home'), { items: [{ id: second }] })
+  const at = it.clock.now()
+  t.match(await events(`since=${at + 1}`), { items: [] })
+  t.match(await events(`until=${new Date(at + 1).toISOString()}&limit=1`), { items: [{ subject: 'nas' }] })
+  t.equal((await it.ask('/api/v1/events?since=yesterday')).status, 400)
 })
 
 test('what is not there is said to be not there', async t => {

@@ -96,6 +96,10 @@ test('a stream is taken up again where it was lost', async t => {
   t.match(await again.event(), { event: 'member_released' })
   using back = await open(`${it.url + STREAM}?after=t-long-ago`, { 'last-event-id': id })
   t.match(await back.event(), { event: 'first_alive', data: { subject: 'nas' } }, 'a browser repeats its first query')
+  using lost = await open(`${it.url + STREAM}?after=t-long-ago`)
+  await lost.next()
+  t.match(await lost.next(), /^event: reset\ndata: \{.*missing/, 'it has no id, and everything follows')
+  t.match(await lost.event(), { event: 'definitions_changed' })
   using asked = await open(`${it.url + STREAM}?after=${id}&kind=member_held`)
   t.match(await asked.event(), { event: 'member_held' })
 })
@@ -175,7 +179,7 @@ test('a stream shows every 15 s that it lives', async t => {
   await using it = await testAdmin()
   const { state, store, clock } = it
   const streams = createEventStreams({ state, store, clock })
-  const wanted: Wanted = { after: undefined, last: 0, kind: undefined, subject: undefined, allowed: () => true }
+  const wanted: Wanted = { after: undefined, last: 0, filter: {}, allowed: () => true }
   const server = createServer((_, response) => void streams.open(response, wanted)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   using stream = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)

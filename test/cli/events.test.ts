@@ -3,6 +3,7 @@ import { cli } from '../../src/cli/cli.ts'
 import { sentEvents } from '../../src/cli/sse.ts'
 import { type TestAdmin, TOKEN, testAdmin } from '../support/admin.ts'
 import { runCli } from '../support/cli.ts'
+import { handClock } from '../support/hand-clock.ts'
 
 const envOf = ({ url }: TestAdmin) => ({ GATEPOOL_URL: url, GATEPOOL_TOKEN: TOKEN })
 
@@ -100,12 +101,28 @@ test('server-sent events are read however they are cut', async t => {
     }
     const events = await Array.fromAsync(sentEvents(chunks()))
     t.strictSame(events, [
-      { id: '1', data: '{"x":"é"}' },
-      { id: '2', data: '2' },
+      { id: '1', event: 'a', data: '{"x":"é"}' },
+      { id: '2', event: '', data: '2' },
     ])
   }
   const endless = async function* () {
     for (;;) yield Buffer.alloc(2 ** 20, 'x')
   }
   await t.rejects(Array.fromAsync(sentEvents(endless())), /no end/)
+})
+
+test('events of a span of time, and of several kinds', async t => {
+  const now = Date.now()
+  await using it = await testAdmin({}, undefined, handClock(now - 3_600_000))
+  const run = (...argv: string[]) => runCli(['events', ...argv], envOf(it))
+  await it.beat('home')
+  t.match((await run('--since', '2h')).out, /first_alive/)
+  t.equal((await run('--since', '30m')).out, '')
+  t.equal((await run('--until', '2h')).out, '')
+  t.match(
+    (await run('--kind', 'first_alive,gateway_down')).out,
+    /^\S+ \S+ +first_alive +home was heard for the first time\n$/,
+  )
+  t.match(await run('--follow', '--since', '2h'), { exit: 2, err: /do not go with --follow/ })
+  t.match(await run('--since', 'then'), { exit: 2 })
 })

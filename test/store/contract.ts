@@ -248,13 +248,23 @@ export const contract: readonly Check[] = [
       store.append([local(1, 'x'), local(2, 'y')])
       const found = async (query: Partial<EventQuery>) => ids(await store.events({ limit: 10, ...query }))
       assert.deepEqual(await found({ subject: 'x' }), ['1-1', '1-3', '1-4', 'a-boot-1'])
-      assert.deepEqual(await found({ kind: 'gateway_down' }), ['1-1', '1-2', '1-4'])
-      assert.deepEqual(await found({ kind: 'gateway_down', subject: 'x' }), ['1-1', '1-4'])
+      assert.deepEqual(await found({ kinds: ['gateway_down'] }), ['1-1', '1-2', '1-4'])
+      assert.deepEqual(await found({ kinds: ['gateway_down'], subject: 'x' }), ['1-1', '1-4'])
       assert.deepEqual(await found({ subject: 'x', limit: 2 }), ['1-4', 'a-boot-1'])
       assert.deepEqual(await found({ subject: 'y', after: '1-2' }), ['a-boot-2'])
-      assert.deepEqual(await found({ kind: 'store_lost', subject: 'y', after: 'a-boot-1' }), ['a-boot-2'])
+      assert.deepEqual(await found({ kinds: ['store_lost'], subject: 'y', after: 'a-boot-1' }), ['a-boot-2'])
       assert.deepEqual(await pages(store, { after: '1-1', subject: 'x', limit: 1 }), [['1-3'], ['1-4'], ['a-boot-1']])
-      assert.deepEqual(await found({ kind: 'nothing' }), [])
+      assert.deepEqual(await found({ kinds: ['nothing'] }), [])
+      assert.deepEqual(await found({ kinds: ['first_alive', 'store_lost'], subject: 'x' }), ['1-3', 'a-boot-1'])
+      const [first] = await store.events({ limit: 10 })
+      const at = first?.at ?? 0
+      assert.deepEqual(await found({ until: at }), [])
+      assert.ok((await found({ since: at })).includes('1-1'))
+      assert.ok(!(await found({ since: at + 1 })).includes('1-1'))
+      assert.deepEqual(
+        [await store.keeps('1-3'), await store.keeps('a-boot-2'), await store.keeps('9-9')],
+        [true, true, false],
+      )
     },
   },
   {

@@ -260,7 +260,10 @@ test('kill -9 in a storm of writes loses nothing that was acknowledged and leave
     const wishes = wished > 0 ? values(wished) : EMPTY
     t.strictSame(definitions, { revision: wished, value: wishes.definitions })
     t.strictSame(holds, { revision: wished, value: wishes.holds })
-    const told = (await store.events({ limit: 10_000, kind: 'gateway_down' })).map(({ id, subject }) => [id, subject])
+    const told = (await store.events({ limit: 10_000, kinds: ['gateway_down'] })).map(({ id, subject }) => [
+      id,
+      subject,
+    ])
     const expected = Array.from({ length: revision * 20 }, (_, i) => {
       const n = Math.floor(i / 20) + 1
       return [`${n}-${(i % 20) + 1}`, `${n}`]

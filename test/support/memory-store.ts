@@ -61,6 +61,7 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     saveCursors: () => {},
     append: () => {},
     events: () => Promise.resolve(committed),
+    keeps: id => Promise.resolve(committed.some(fact => fact.id === id)),
     audit: () => Promise.resolve({ anchor: ORIGIN, links: [] }),
     history: () => Promise.resolve([]),
     definitionsAt: () => Promise.resolve(undefined),

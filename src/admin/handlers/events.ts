@@ -16,12 +16,12 @@ export function eventHandlers(options: HandlerOptions): HandlersOf<typeof eventE
       : refuse('forbidden', 'this token is limited to pools: name a pool or gateway of theirs as the subject')
 
   return {
-    async list_events({ query: { limit, after, ...filter }, by }) {
+    async list_events({ query: { limit, after, kind: kinds, ...filter }, by }) {
       const refusal = foreign(by, filter.subject)
       if (refusal !== null) return refusal
       // One more than asked for tells whether there is more; without `after` these are the newest, and nothing follows them.
       const most = after === undefined ? limit : limit + 1
-      const facts = await store.events({ limit: most, ...given({ after, ...filter }) })
+      const facts = await store.events({ limit: most, ...given({ after, kinds, ...filter }) })
       const items = facts.slice(0, limit).map(told)
       return { items, next: facts.length > limit ? (items.at(-1)?.id ?? null) : null }
     },
@@ -36,7 +36,12 @@ export function eventHandlers(options: HandlerOptions): HandlersOf<typeof eventE
       const allowed = () => options.authenticate(authorization) !== null && foreign(by, query.subject) === null
       reply.hijack()
       streams
-        .open(reply.raw, { after, last: query.limit ?? 0, kind: query.kind, subject: query.subject, allowed })
+        .open(reply.raw, {
+          after,
+          last: query.limit ?? 0,
+          filter: given({ kinds: query.kind, subject: query.subject }),
+          allowed,
+        })
         .catch(error => options.log.error({ err: error, request_id: request.id }, 'a live stream broke'))
       return reply
     },

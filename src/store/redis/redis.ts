@@ -17,7 +17,7 @@ import { createOutbox } from './outbox.ts'
 import { createPresence } from './presence.ts'
 import { READ, WRITE } from './scripts.ts'
 import { createSession, versioned } from './session.ts'
-import { type Entry, field, readAudit, readEvents } from './streams.ts'
+import { type Entry, field, placeOf, readAudit, readEvents } from './streams.ts'
 import { readBeats } from './texts.ts'
 import { readAddress } from './url.ts'
 
@@ -154,6 +154,7 @@ export function openRedisStore(options: RedisStoreOptions): SharedStore {
 
     append: outbox.append,
     events: query => afterFlush(() => readEvents(client, key('events'), query)),
+    keeps: event => afterFlush(async () => (await placeOf(client, key('events'), event)) !== undefined),
 
     audit: query =>
       orThrow(

@@ -1,6 +1,7 @@
 /** Reading the streams: events, the audit chain, past revisions of the definitions. */
 import type { Cluster, Redis } from 'ioredis'
 import type { AuditLink } from '../../core/audit.ts'
+import { isWanted } from '../../core/event-filter.ts'
 import type { Fact } from '../../core/events.ts'
 import type { AuditPart, AuditQuery, EventQuery } from '../../core/store.ts'
 
@@ -43,18 +44,22 @@ async function take<T>(from: AsyncIterable<Entry>, limit: number, read: (entry: 
 }
 
 export async function readEvents(client: Redis | Cluster, key: string, query: EventQuery): Promise<readonly Fact[]> {
-  const { after, limit, kind, subject } = query
+  const { after, limit } = query
   const wanted = (entry: Entry) => {
     const fact = factOf(entry)
-    const matches = (kind === undefined || fact.kind === kind) && (subject === undefined || fact.subject === subject)
-    return matches ? fact : undefined
+    return isWanted(query, fact) ? fact : undefined
   }
   if (after === undefined) return (await take(entries(client, key, '+', true), limit, wanted)).reverse()
-  // The streams' own places are in the order of telling, the facts' ids are not. What is asked for is nearly always among the newest.
-  const place = (entry: Entry) => (field(entry, 'id') === after ? entry[0] : undefined)
-  const [found] = await take(entries(client, key, '+', true), 1, place)
+  const found = await placeOf(client, key, after)
   // An id that is not known, or kept no longer, comes before everything.
   return await take(entries(client, key, found === undefined ? '-' : `(${found}`, false), limit, wanted)
+}
+
+/** Where the event with this id is; undefined: it is not known, or kept no longer. */
+export async function placeOf(client: Redis | Cluster, key: string, event: string): Promise<string | undefined> {
+  // The streams' own places are in the order of telling, the facts' ids are not. What is asked for is nearly always among the newest.
+  const place = (entry: Entry) => (field(entry, 'id') === event ? entry[0] : undefined)
+  return (await take(entries(client, key, '+', true), 1, place))[0]
 }
 
 export async function readAudit(client: Redis | Cluster, key: string, query: AuditQuery): Promise<AuditPart['links']> {
