@@ -10,7 +10,8 @@ import type { Signal } from './machine.ts'
 import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
 import type { CheckRecord, Gateway, GatewayRecord, Pool, Run, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
-import { onPassive, type PassiveChange, poolOf, put } from './passive.ts'
+import { isOut, onPassive, type PassiveChange, poolOf, put } from './passive.ts'
+import { judgedPort } from './snapshot.ts'
 
 export type ActiveCheck = Pool['active'][number]
 
@@ -66,9 +67,11 @@ export function onChecked(snapshot: Snapshot, event: Extract<Event, { kind: 'che
   const pool = poolOf(world, upstream.pool)
   if (pool === undefined) return quiet
   const after: Snapshot = { ...snapshot, world: { ...world, sight } }
-  // A gateway that lives by probes and fails them everywhere is down for everybody: that is the cluster's to say, not a pool's.
-  if (gateway.liveness === 'probe' && livesIn(after.world, gateway) === false && isDeadToMost(after.world, gateway))
-    return quiet
+  // A gateway that lives by probes and fails them everywhere is down for everybody: that is the cluster's to say, not a pool's. What the
+  // pool holds against it already goes on, in case the cluster cannot be asked.
+  const isNew = !isOut(own(world.sight.passive, upstream.key))
+  const isDead = gateway.liveness === 'probe' && livesIn(after.world, gateway) === false
+  if (isNew && isDead && isDeadToMost(after.world, gateway)) return quiet
   const verdict = verdictOf(record, checks.length, pool.require)
   const passing = decide(
     record.map(run => run?.passed ?? null),
@@ -112,7 +115,7 @@ function nextRun(
 /** Does a gateway pass its checks anywhere? Null: not known. */
 function livesIn(world: World, gateway: Gateway): boolean | null {
   const verdicts = placesOf(world, gateway).map(({ records, checks, require }) => {
-    const each = records.map(record => verdictOf(record, checks, require))
+    const each = records.map(record => verdictOf(record, checks.length, require))
     return each.includes(true) ? true : each.every(verdict => verdict === false) ? false : null
   })
   if (verdicts.includes(true)) return true
@@ -120,7 +123,7 @@ function livesIn(world: World, gateway: Gateway): boolean | null {
 }
 
 interface Place {
-  readonly checks: number
+  readonly checks: readonly ActiveCheck[]
   readonly require: Pool['require']
   readonly records: readonly (CheckRecord | undefined)[]
 }
@@ -132,9 +135,9 @@ function placesOf(world: World, gateway: Gateway): readonly Place[] {
   )
   const places = pools.length > 0 ? pools : [{ name: NO_POOL, require: 'all' as const }]
   return places.map(({ name, require }) => ({
-    checks: checksOf(world, name, gateway).length,
+    checks: checksOf(world, name, gateway),
     require,
-    records: upstreamsOf(world, name, gateway).map(({ key }) => own(world.sight.checks, key)),
+    records: upstreamsOf(world, name, gateway, judgedPort(world, name)).map(({ key }) => own(world.sight.checks, key)),
   }))
 }
 
@@ -165,25 +168,38 @@ export function probeSignal(world: World, gateway: Gateway, record: GatewayRecor
   if (gateway.liveness !== 'probe') return null
   switch (record.state) {
     case 'unknown':
-    case 'down':
       return livesIn(world, gateway) === true && !isDeadToOthers(world, gateway)
         ? { kind: 'beat', at, by: 'probe' }
         : null
+    case 'down': {
+      // One failure has put it there if it was returning, so its verdict may still be a good one: what counts is what came since.
+      const rises = placesOf(world, gateway).some(place => place.records.some(results => hasRisen(place, results)))
+      return rises && !isDeadToOthers(world, gateway) ? { kind: 'beat', at, by: 'probe' } : null
+    }
     case 'up':
       return livesIn(world, gateway) === false && isDeadToMost(world, gateway)
         ? { kind: 'silence', at, by: 'probe' }
         : null
     case 'returning': {
-      const runs = placesOf(world, gateway).flatMap(({ records }) => records.map(newestRun))
-      const gap = runs.length > 0 && runs.every(run => run?.passed === false && run.at >= record.returned_at)
+      const places = placesOf(world, gateway).filter(({ records }) => records.length > 0)
+      const fails = (place: Place) => place.records.every(results => isGap(place, results, record.returned_at))
+      const gap = places.length > 0 && places.every(fails)
       return gap && isDeadToMost(world, gateway) ? { kind: 'silence', at, by: 'probe' } : null
     }
   }
 }
 
-function newestRun(record: CheckRecord | undefined): Run | undefined {
-  return record?.reduce<Run | undefined>(
-    (newest, run) => (run && run.at >= (newest?.at ?? 0) ? run : newest),
-    undefined,
-  )
+/** Did enough results in a row pass? */
+function hasRisen({ checks, require }: Place, record: CheckRecord | undefined): boolean {
+  const each = checks.map(({ rise }, i) => {
+    const run = record?.[i] ?? null
+    return run && run.passed && run.times >= rise
+  })
+  return decide(each, require) === true
+}
+
+/** Would the last results alone not pass, and is one of them no older than `since` (ms)? */
+function isGap({ checks, require }: Place, record: CheckRecord | undefined, since: number): boolean {
+  const results = checks.map((_, i) => record?.[i]?.passed ?? null)
+  return decide(results, require) === false && record?.some(run => run !== null && run.at >= since) === true
 }

@@ -95,6 +95,11 @@ function portsOf({ definitions }: World): ReadonlyMap<string, Ports> {
   return found
 }
 
+/** The port by which a pool is judged and checked; null: that of its gateways' HTTP. */
+export function judgedPort(world: World, pool: string): GatewayPort | null {
+  return portsOf(world).get(pool)?.judged ?? null
+}
+
 /** The pools that a route leans on, those included that take over when all are down. */
 function poolsUnder({ target }: Route, pools: readonly Pool[]): readonly string[] {
   const found = pools.filter(({ name, members }) =>

@@ -20,11 +20,11 @@ function replica(definitions: Definitions, known: Known = {}) {
   let time = START
   return {
     /** Results of one check of a gateway, `+` and `-`, a second apart; the kinds of the facts that came of them. */
-    results(gateway: string, marks: string, check = 0, name = 'p') {
+    results(gateway: string, marks: string, check = 0, name = 'p', key = keyOf(gateway, name)) {
       const facts: string[] = []
       for (const mark of marks) {
         time += SECOND
-        const upstream = { key: keyOf(gateway, name), pool: name, gateway }
+        const upstream = { key, pool: name, gateway }
         const event = { kind: 'checked', upstream, check, passed: mark === '+', said: mark, at: time } as const
         const step = advance(snapshot, event)
         snapshot = step?.snapshot ?? snapshot
@@ -163,6 +163,12 @@ test('a gateway that lives by probes is up with the first pass, down when its ch
   t.strictSame(it.commit(), ['down_to_cooldown probe'])
   it.results('a', '-')
   t.strictSame(it.commit(), ['cooldown_reset probe'], 'one failure while it returns is a gap')
+  it.results('a', '-')
+  t.strictSame(it.commit(), [], 'that its verdict was good brings it back no sooner')
+  it.results('a', '+')
+  t.strictSame(it.commit(), [])
+  it.results('a', '+')
+  t.strictSame(it.commit(), ['down_to_cooldown probe'])
   t.end()
 })
 
@@ -192,6 +198,35 @@ test('of several replicas a majority decides that a gateway which lives by probe
   t.strictSame(it.commit(), ['down_to_cooldown probe'])
   it.results('a', '---')
   t.strictSame(it.commit(), [], 'one of two is no majority')
+  t.end()
+})
+
+test('of two checks one that fails is a gap too, and where any is enough it is none', t => {
+  for (const [require, facts] of [
+    ['all', ['cooldown_reset probe']],
+    ['any', []],
+  ] as const) {
+    const pools = [{ ...pool, active: [http, http], require }]
+    const it = replica(define({ gateways: probing, pools }), { records: { a: returning() } })
+    it.results('a', '++', 0)
+    it.results('a', '++', 1)
+    it.commit()
+    it.results('a', '-', 0)
+    t.strictSame(it.commit(), facts)
+  }
+  t.end()
+})
+
+test('a gateway of a pool for another protocol is judged by the port that is checked', t => {
+  const routes = [
+    { name: 'ssh', protocol: 'tcp' as const, listen: '127.0.0.1:1022', gateway_port: 22, target: { pool: 'p' } },
+  ]
+  const it = replica(define({ gateways: probing, pools: [pool], routes }))
+  const key = 'p/a/127.0.0.1:22'
+  it.results('a', '+', 0, 'p', key)
+  t.strictSame(it.commit(), ['first_alive probe'])
+  it.results('a', '---', 0, 'p', key)
+  t.strictSame(it.commit(), ['gateway_down probe'])
   t.end()
 })
 

@@ -9,7 +9,7 @@ const THRESHOLDS = [1_000, 3_000, 10_000, 30_000, 90_000]
 /** Ms; 0 and lengths below and above the thresholds among them. */
 export const COOLDOWNS = [0, 500, 2_000, 5_000, 5_000, 20_000, 60_000]
 const POLICIES = ['round_robin', 'least_conn', 'ip_hash', 'random', 'two_choices', 'latency'] as const
-const LIVENESS = ['heartbeat', 'heartbeat', 'heartbeat', 'assumed'] as const
+const LIVENESS = ['heartbeat', 'heartbeat', 'heartbeat', 'probe', 'assumed'] as const
 
 /** One of each with every default, to be filled in. */
 const plain = define({
@@ -17,6 +17,7 @@ const plain = define({
   pools: [{ name: 'p', passive: { fail_duration: '5s', ejection: '3s', max_ejection: '8s' } }],
   routes: [{ name: 'r', target: { pool: 'p' } }],
 })
+const checked = define({ pools: [{ name: 'p', active: [{ kind: 'tcp' }] }] })
 const [gateway, pool, route] = [plain.gateways[0], plain.pools[0], plain.routes[0]] as [Gateway, Pool, Route]
 
 export function drawDefinitions(dice: Dice): Definitions {
@@ -77,8 +78,16 @@ function drawPool(name: string, gateways: readonly Gateway[], dice: Dice): Pool 
     lb_policy: dice.oneOf(POLICIES) ?? 'random',
     failback_cooldown: dice.oneOf(COOLDOWNS) ?? 0,
     members: drawMembers(gateways, dice),
+    hold_out: dice.maybe(0.2),
+    active: dice.maybe(0.3) ? Array.from({ length: 1 + dice.int(2) }, () => drawCheck(dice)) : [],
+    require: dice.maybe(0.7) ? 'all' : 'any',
     passive: { ...pool.passive, max_fails: 1 + dice.int(3) },
   }
+}
+
+function drawCheck(dice: Dice): Pool['active'][number] {
+  const [check] = checked.pools[0]?.active ?? []
+  return { ...(check as Pool['active'][number]), fall: 1 + dice.int(3), rise: 1 + dice.int(2) }
 }
 
 /** One to six of the gateways, in any order. */

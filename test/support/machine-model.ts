@@ -3,7 +3,7 @@
  * restart; upstreams that fail; people who hold gateways and change definitions; pauses, restarts and a store that is away. It is driven
  * through the two real doors, and after every step the oracle looks at what came of it.
  */
-import { beat, type Change, evaluation } from '../../src/core/changes.ts'
+import { beat, type Change, evaluation, probed } from '../../src/core/changes.ts'
 import { beatInterval, latenessLimit, nextDue } from '../../src/core/evaluate.ts'
 import type { Event } from '../../src/core/events.ts'
 import { failBack, failOver, nextFailoverEnd } from '../../src/core/failover.ts'
@@ -27,6 +27,7 @@ import { refuse } from '../../src/errors.ts'
 import { createLedger, type Ledger } from '../../src/ledger.ts'
 import { createState, type State } from '../../src/state.ts'
 import { createDice } from './dice.ts'
+import { placesOf } from './machine-checks.ts'
 import { COOLDOWNS, changeDefinitions, drawDefinitions } from './machine-definitions.ts'
 import { createOracle } from './machine-oracle.ts'
 import { violated } from './machine-truths.ts'
@@ -64,6 +65,7 @@ export async function createModel(seed: number): Promise<Model> {
   let broken: unknown
   let agents: Agent[] = []
   const sick = new Set<string>()
+  const checkAt = new Map<string, number>()
   const loads = new Map<string, Load>()
   const trace: string[] = []
   const store = memoryStore(() => now, fromFile ? {} : { definitions })
@@ -167,6 +169,29 @@ export async function createModel(seed: number): Promise<Model> {
     oracle.moved(world())
   }
 
+  /** As the room that makes checks does it: each of the checks of a gateway, and what they change of its record. */
+  const check = async (name: string) => {
+    checkAt.set(name, now + 500 + int(3_000))
+    const gateway = definitions.gateways.find(one => one.name === name)
+    if (gateway?.enabled !== true) return
+    await evaluate()
+    const alive = !sick.has(name)
+    for (const place of placesOf(world(), gateway)) {
+      if (place.pool === '-' && !Object.values(state.snapshot.pinned).some(one => one.gateway === name)) continue
+      for (const key of place.keys) {
+        for (const index of place.rules.keys()) {
+          const passed = maybe(alive ? 0.95 : 0.1)
+          const { snapshot } = state
+          oracle.checked(name, place, key, index, passed, now, snapshot)
+          await apply({ kind: 'checked', upstream: targetOf(key), check: index, passed, said: '', at: now })
+          if (!passed && oracle.checks.passing(place, key) === false) oracle.failed(key, now, snapshot, state.snapshot)
+          const change = probed(name)
+          if (change(world(), now) !== null) await commit(change)
+        }
+      }
+    }
+  }
+
   const passive = async () => {
     const { trials, next } = passiveAgenda(state.snapshot, now)
     if (next <= now) {
@@ -194,14 +219,26 @@ export async function createModel(seed: number): Promise<Model> {
       )
       const agenda = passiveAgenda(state.snapshot, now)
       const health = agenda.trials.length > 0 ? now : agenda.next
-      const next = Math.min(agent?.next ?? Infinity, due() + late, health)
+      const [checking, checkDue] = nextCheck()
+      const next = Math.min(agent?.next ?? Infinity, due() + late, health, checkDue)
       if (next > until) break
       now = Math.max(now, next)
       if (health <= now) await passive()
       else if (due() + late <= now) await evaluate()
+      else if (checkDue <= now) await check(checking)
       else if (agent) await hear(agent)
     }
     now = until
+  }
+
+  /** The gateway whose checks are due first, and when. */
+  const nextCheck = (): readonly [string, number] => {
+    let first: readonly [string, number] = ['', Infinity]
+    for (const { name } of definitions.gateways) {
+      const at = checkAt.get(name) ?? now
+      if (at < first[1]) first = [name, at]
+    }
+    return first
   }
 
   const employ = () => {

@@ -24,6 +24,7 @@ import type { Fact } from '../../src/core/events.ts'
 import type { GatewayRecord, Snapshot, World } from '../../src/core/nouns.ts'
 import { own } from '../../src/core/own.ts'
 import { buildSnapshot } from '../../src/core/snapshot.ts'
+import { type Checks, createChecks, type Place } from './machine-checks.ts'
 import { checkPlans, cooldowns, isHeartbeat, keysOf, mayGo, same, seen, violated } from './machine-truths.ts'
 
 /** Ms after which what is due has to be done. */
@@ -44,6 +45,18 @@ export interface Oracle {
   passed(key: string, at: number): void
   /** An upstream failed a trial or a request. */
   failed(key: string, at: number, before: Snapshot, after: Snapshot): void
+  /** An active check of an upstream is about to be told, in the world of `before`. */
+  checked(
+    gateway: string,
+    place: Place,
+    key: string,
+    check: number,
+    passed: boolean,
+    at: number,
+    before: Snapshot,
+  ): void
+  /** What active checks say, by all that was told of them. */
+  readonly checks: Checks
   /** A fact came out of the step that led from `before`. */
   told(fact: Fact, before: Snapshot): void
   check(snapshot: Snapshot, now: number, away: boolean): void
@@ -57,6 +70,10 @@ interface GatewayStory {
   returnedAt: number
   /** The longest cooldown that was told. */
   back: number
+  /** The last active check, the last that it passed, and the first of those since we listen. */
+  checkedAt: number
+  passedAt: number
+  cleared: number
 }
 
 interface UpstreamStory {
@@ -78,11 +95,21 @@ export function createOracle(start: number): Oracle {
   const failovers = new Map<string, string>()
   const outages = new Map<string, string>()
   const ids = new Set<string>()
+  const checks = createChecks()
 
   const story = (gateway: string): GatewayStory => {
     let known = gateways.get(gateway)
     if (known === undefined) {
-      known = { state: 'unknown', heard: -Infinity, vouched: -Infinity, returnedAt: 0, back: -1 }
+      known = {
+        state: 'unknown',
+        heard: -Infinity,
+        vouched: -Infinity,
+        returnedAt: 0,
+        back: -1,
+        checkedAt: -Infinity,
+        passedAt: -Infinity,
+        cleared: -Infinity,
+      }
       gateways.set(gateway, known)
     }
     return known
@@ -117,20 +144,33 @@ export function createOracle(start: number): Oracle {
     switch (fact.kind) {
       case 'first_alive':
         from(7, 'unknown')
+        mustLive(fact, world)
         it.state = 'up'
         break
       case 'gateway_down':
         from(7, 'up', ...(isOver(it, fact.subject, world) ? (['returning'] as const) : []))
+        if (fact.cause === 'probe') {
+          if (checks.lives(world, fact.subject) !== false) violated(4, `${fact.subject} is down, though a check passes`)
+          it.state = 'down'
+          break
+        }
         if (silence < threshold) violated(4, `${fact.subject} is down after ${silence} of ${threshold} ms of silence`)
         if (late > threshold + SOON) violated(4, `${fact.subject} is down ${late - threshold} ms late`)
         it.state = 'down'
         break
       case 'down_to_cooldown':
         from(7, 'down', ...(fact.cause === 'shutdown_over' ? (['up', 'returning'] as const) : []))
+        mustLive(fact, world)
         Object.assign(it, { state: 'returning', returnedAt: fact.at, back: -1 })
         break
       case 'cooldown_reset':
         from(7, 'returning')
+        if (fact.cause === 'probe') {
+          if (!checks.failsEverywhere(world, fact.subject))
+            violated(6, `${fact.subject} is reset, though a check passes`)
+          it.state = 'down'
+          break
+        }
         if (silence < gapTime(threshold)) violated(6, `${fact.subject} is reset after ${silence} ms of silence`)
         if (late > gapTime(threshold) + SOON) violated(6, `the gap of ${fact.subject} shows ${late} ms late`)
         it.state = 'down'
@@ -139,11 +179,15 @@ export function createOracle(start: number): Oracle {
         from(7, 'returning')
         const lengths = cooldowns(world, fact.subject)
         const pools = lengths.get(fact.cooldown) ?? []
-        const due = Math.max(it.returnedAt + fact.cooldown, it.vouched, disturbedAt)
+        const probed = world.definitions.value.gateways.some(
+          ({ name, liveness }) => name === fact.subject && liveness === 'probe',
+        )
+        const due = Math.max(it.returnedAt + fact.cooldown, probed ? it.cleared : it.vouched, disturbedAt)
         if (fact.cooldown <= it.back) violated(5, `${fact.subject} is back after ${fact.cooldown} ms twice`)
         if (fact.at < it.returnedAt + fact.cooldown) violated(5, `${fact.subject} is back too early`)
         if (fact.at > due + SOON) violated(5, `${fact.subject} is back ${fact.at - due} ms late`)
-        if (it.heard < listeningSince) violated(5, `${fact.subject} is back without a beat that we heard`)
+        if ((probed ? it.passedAt : it.heard) < listeningSince)
+          violated(5, `${fact.subject} is back without a beat that we heard`)
         if (fact.pools.join() !== pools.join()) violated(5, `back in ${fact.pools.join()}, not ${pools.join()}`)
         it.back = fact.cooldown
         if (isOver(it, fact.subject, world)) it.state = 'up'
@@ -151,6 +195,12 @@ export function createOracle(start: number): Oracle {
       }
       default:
     }
+  }
+
+  const mustLive = ({ cause, subject }: Fact, world: World) => {
+    if (cause !== 'probe') return
+    const lives = story(subject).state === 'down' ? checks.rises(world, subject) : checks.lives(world, subject)
+    if (lives !== true) violated(7, `${subject} is alive, and passes no checks`)
   }
 
   const onHold = (fact: Fact) => {
@@ -199,7 +249,8 @@ export function createOracle(start: number): Oracle {
     }
     const pool = before.world.definitions.value.pools.find(({ name }) => name === fact.pool)
     const waited = fact.at - (it.passing ?? violated(10, `${fact.upstream} is back without a passed trial`))
-    if (pool?.mode === 'failover' && waited < pool.failback_cooldown) violated(10, `${fact.upstream} is back too early`)
+    if (pool && (pool.mode === 'failover' || pool.hold_out) && waited < pool.failback_cooldown)
+      violated(10, `${fact.upstream} is back too early`)
   }
 
   return {
@@ -216,8 +267,9 @@ export function createOracle(start: number): Oracle {
     listening(at, restarted) {
       listeningSince = at
       if (restarted === undefined) return
-      for (const it of gateways.values()) it.heard = -Infinity
+      for (const it of gateways.values()) it.heard = it.passedAt = -Infinity
       upstreams.clear()
+      checks.forget(() => false)
       rememberTold(restarted)
     },
     disturbed(at) {
@@ -233,12 +285,33 @@ export function createOracle(start: number): Oracle {
         const is = own(world.sight.told, name)?.failover
         if (is) failovers.set(name, serves(is))
       }
+      checks.forget(key => Object.hasOwn(world.sight.checks, key))
+      // What that changes of a verdict shows with the next result.
+      for (const [name, it] of gateways) {
+        it.checkedAt = -Infinity
+        if (!checks.passed(name)) it.passedAt = -Infinity
+      }
       this.moved(world)
     },
     moved(world) {
       // What was known of an upstream goes with it.
       const there = new Set([...keysOf(world).values()].flat())
       for (const key of upstreams.keys()) if (!there.has(key)) upstreams.delete(key)
+    },
+    checks,
+    checked(gateway, place, key, check, passed, at, before) {
+      const rules = place.rules[check]
+      if (rules === undefined) return
+      checks.result(key, check, passed, rules)
+      const it = story(gateway)
+      it.checkedAt = at
+      if (passed) {
+        if (it.passedAt < listeningSince) it.cleared = at
+        it.passedAt = at
+      }
+      const record = own(before.world.sight.passive, key)
+      if (record?.kind === 'ejected' && record.reason === 'probe' && checks.verdict(place, key) === true)
+        upstream(key).passing ??= at
     },
     passed(key, at) {
       upstream(key).passing ??= at
@@ -288,6 +361,12 @@ export function createOracle(start: number): Oracle {
       const record = own(world.liveness.value.gateways, name) ?? { state: 'unknown' }
       endUntold(name, world)
       if (record.state !== it.state) violated(7, `${name} is ${record.state}, but told to be ${it.state}`)
+      if (!away && liveness === 'probe' && it.checkedAt > disturbedAt) {
+        const lives = checks.lives(world, name)
+        if (lives === false && it.state === 'up') violated(4, `${name} fails its checks, and is up`)
+        if (lives === true && it.state === 'unknown') violated(7, `${name} passes its checks, and is unknown`)
+        if (checks.rises(world, name) && it.state === 'down') violated(7, `${name} passes its checks, and is down`)
+      }
       if (away || liveness !== 'heartbeat') continue
       const quiet = now - Math.max(it.heard, listeningSince, disturbedAt)
       if (it.state === 'up' && quiet > settings.gateway_down_threshold + SOON) violated(4, `${name} is silent, and up`)

@@ -50,7 +50,8 @@ export function isHeartbeat(world: World, gateway: string): boolean {
 
 /** Has the cluster known it alive? */
 export function seen(world: World, gateway: string): boolean {
-  return !isHeartbeat(world, gateway) || (own(world.liveness.value.gateways, gateway)?.state ?? 'unknown') !== 'unknown'
+  const assumed = world.definitions.value.gateways.find(({ name }) => name === gateway)?.liveness === 'assumed'
+  return assumed || (own(world.liveness.value.gateways, gateway)?.state ?? 'unknown') !== 'unknown'
 }
 
 interface Standing {
@@ -66,7 +67,8 @@ function standing(world: World, pool: Pool, name: string, keys: readonly string[
   const wish = own(holds.value.failovers, pool.name)
   const calledBack = wish?.kind === 'back' && wish.to === name
   const is = (state: string, back = 0): Standing => {
-    const serves = pool.mode === 'load_balancing' || (calledBack && back - pool.failback_cooldown <= wish.since)
+    const heldOut = pool.mode === 'failover' || pool.hold_out
+    const serves = !heldOut || (calledBack && back - pool.failback_cooldown <= wish.since)
     return { state, ready: state === 'up' || (state === 'returning' && serves), back }
   }
   if (!gateway?.enabled) return is('disabled')
@@ -84,7 +86,7 @@ function standing(world: World, pool: Pool, name: string, keys: readonly string[
   const records = keys.map(key => own(sight.passive, key))
   const out = records.flatMap(one => (one?.kind === 'ejected' || one?.kind === 'cooling' ? [one] : []))
   if (out.length === keys.length) {
-    const cooldown = pool.mode === 'failover' ? pool.failback_cooldown : 0
+    const cooldown = pool.mode === 'failover' || pool.hold_out ? pool.failback_cooldown : 0
     const best = out.find(one => one.kind === 'cooling') ?? out[0]
     if (best?.kind === 'ejected') return is('ejected', Math.max(best.until + cooldown, backShared))
     if (best?.kind === 'cooling' && agreed !== 'unknown')
