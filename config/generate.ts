@@ -4,12 +4,15 @@ import { dirname, join } from 'node:path'
 import { apiReference } from '../src/admin/reference.ts'
 import { cliReference } from '../src/cli/reference.ts'
 import { jsonSchema, referenceYaml } from '../src/config/reference.ts'
+import { eventsReference, metricsReference } from '../src/telemetry/reference.ts'
 
 const files: Readonly<Record<string, string>> = {
   'config/reference.yaml': referenceYaml(),
   'config/schema.json': `${JSON.stringify(jsonSchema(), null, 2)}\n`,
   'docs/reference/cli.md': cliReference(),
   'docs/reference/api.md': apiReference(),
+  'docs/reference/metrics.md': metricsReference(),
+  'docs/reference/events.md': eventsReference(),
 }
 for (const [path, text] of Object.entries(files)) {
   const file = join(import.meta.dirname, '..', path)

@@ -5,6 +5,8 @@ import { test } from 'tap'
 import { endpoints } from '../src/admin/contract/endpoints.ts'
 import { apiReference } from '../src/admin/reference.ts'
 import { cliReference } from '../src/cli/reference.ts'
+import { TOLD } from '../src/telemetry/facts.ts'
+import { eventsReference, metricsReference } from '../src/telemetry/reference.ts'
 
 const page = (file: string): string => readFileSync(join(import.meta.dirname, '../docs/reference', file), 'utf8')
 
@@ -17,5 +19,13 @@ test('the page of the command line is what the commands say now: npm run generat
 test('the page of the admin API is what its contract says now: npm run generate', t => {
   t.equal(page('api.md'), apiReference())
   for (const { method, path } of Object.values(endpoints)) t.ok(page('api.md').includes(`\`${method} ${path}\``), path)
+  t.end()
+})
+
+test('the pages of metrics and events are what the program tells now: npm run generate', t => {
+  t.equal(page('metrics.md'), metricsReference())
+  t.match(page('metrics.md'), '| `gatepool_http_requests_total` | counter | `listener` `route` `pool` `code_class` |')
+  t.equal(page('events.md'), eventsReference())
+  for (const kind of Object.keys(TOLD)) t.ok(page('events.md').includes(`| \`${kind}\` |`), kind)
   t.end()
 })

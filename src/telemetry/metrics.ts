@@ -2,6 +2,7 @@
  * The metrics page. Whatever is counted per request is a plain number of traffic's, read here when somebody asks; prom-client only
  * renders. Labels come from small sets.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Fact } from '../core/events.ts'
 import type { State } from '../state.ts'
@@ -12,15 +13,27 @@ export interface Sample {
   readonly value: number
 }
 
+export interface Durations {
+  readonly labels: Readonly<Record<string, string>>
+  readonly bounds: readonly number[]
+  readonly counts: ArrayLike<number>
+  readonly sum: number
+}
+
+/** One metric as the reference page lists it. */
+export interface Described {
+  readonly name: string
+  readonly type: string
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
 /** What traffic counts, as the metrics page wants it. `bounds` are upper bounds in seconds; `counts` per bound, not cumulative, one more for the rest. */
 export interface TrafficNumbers {
   requests(): Iterable<Sample>
-  durations(): Iterable<{
-    readonly labels: Readonly<Record<string, string>>
-    readonly bounds: readonly number[]
-    readonly counts: ArrayLike<number>
-    readonly sum: number
-  }>
+  durations(): Iterable<Durations>
+  /** Connects of upstreams that succeeded. */
+  connects(): Iterable<Durations>
   retries(): Iterable<Sample>
   upstreamErrors(): Iterable<Sample>
   connectionsActive(): Iterable<Sample>
@@ -34,7 +47,7 @@ export interface TrafficNumbers {
 }
 
 export interface MetricsOptions {
-  readonly state: State
+  readonly state: Pick<State, 'snapshot'>
   readonly traffic: TrafficNumbers
   readonly version: string
   readonly commit: string
@@ -52,9 +65,13 @@ export interface Metrics {
   readonly storeLatency: Histogram
   /** The page in the Prometheus text format. */
   render(): Promise<string>
+  /** Those of our own, by name. */
+  describe(): readonly Described[]
 }
 
 const PREFIX = 'gatepool_'
+/** Ms between two looks at how late the event loop is. */
+const LAG_EVERY = 20
 
 export function createMetrics({ state, traffic, version, commit, sharing }: MetricsOptions): Metrics {
   const registry = new Registry()
@@ -130,7 +147,31 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
     { labels: {}, value: sharing().replicas },
   ])
   read('gauge', 'build_info', 'Always 1', ['version', 'commit'], () => [{ labels: { version, commit }, value: 1 }])
-  histogram(registry, traffic)
+  const lag = monitorEventLoopDelay({ resolution: LAG_EVERY })
+  lag.enable()
+  read(
+    'gauge',
+    'event_loop_lag_seconds',
+    'The longest that the event loop was late since this was read last',
+    [],
+    () => {
+      const value = Math.max(0, lag.max / 1e9 - LAG_EVERY / 1_000)
+      lag.reset()
+      return [{ labels: {}, value }]
+    },
+  )
+  histogram(registry, {
+    name: 'http_request_duration_seconds',
+    help: 'From the head of a request to the end of its answer',
+    labels: ['listener', 'pool'],
+    durations: () => traffic.durations(),
+  })
+  histogram(registry, {
+    name: 'upstream_connect_duration_seconds',
+    help: 'Until an upstream took a connection; those that did not are errors',
+    labels: ['pool'],
+    durations: () => traffic.connects(),
+  })
 
   const counter = (name: string, help: string) =>
     new Counter({ name: PREFIX + name, help, labelNames: ['pool', 'kind'], registers })
@@ -176,15 +217,30 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
       }
       return `${parts.join('\n\n')}\n`
     },
+    describe() {
+      // What prom-client's types do not tell: every metric of a registry knows these of itself.
+      const all = registry.getMetricsAsArray() as unknown as (Omit<Described, 'labels'> & { labelNames: string[] })[]
+      return all
+        .filter(({ name }) => name.startsWith(PREFIX))
+        .map(({ name, type, help, labelNames }) => ({ name, type, help, labels: labelNames }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+    },
   }
 }
 
+interface HistogramOptions {
+  readonly name: string
+  readonly help: string
+  readonly labels: readonly string[]
+  readonly durations: () => Iterable<Durations>
+}
+
 /** prom-client's own histogram costs 350 ns an observation; traffic's buckets are read whole instead. */
-function histogram(registry: Registry, traffic: TrafficNumbers): void {
-  const name = `${PREFIX}http_request_duration_seconds`
-  const help = 'Seconds from the head of a request to the end of its answer'
+function histogram(registry: Registry, { name: short, help, labels: labelNames, durations }: HistogramOptions): void {
+  const name = PREFIX + short
+  const type = 'histogram'
   const values = () =>
-    [...traffic.durations()].flatMap(({ labels, bounds, counts, sum }) => {
+    [...durations()].flatMap(({ labels, bounds, counts, sum }) => {
       let total = 0
       const buckets = [...bounds, '+Inf'].map((le, i) => {
         total += counts[i] ?? 0
@@ -196,12 +252,7 @@ function histogram(registry: Registry, traffic: TrafficNumbers): void {
       ]
       return [...buckets, ...rest]
     })
-  const metric = {
-    name,
-    help,
-    get: async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: values() }),
-    reset() {},
-  }
+  const get = async () => ({ name, help, type, aggregator: 'sum', values: values() })
   // The registry asks a metric for no more than this; its type wants one of prom-client's own classes.
-  registry.registerMetric(metric as unknown as Gauge)
+  registry.registerMetric({ name, help, type, labelNames, get, reset() {} } as unknown as Gauge)
 }

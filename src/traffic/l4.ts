@@ -18,7 +18,7 @@ import { type InFlight, Slots } from './slots.ts'
 import { type TcpContext, TcpListener, type TcpRules } from './tcp/listener.ts'
 import { type UdpContext, UdpListener } from './udp/listener.ts'
 import { type Room, roomOfProcess } from './udp/room.ts'
-import { tcpWire } from './wire.ts'
+import { tcpWire, type Wire } from './wire.ts'
 
 /** Ms between two sweeps: a deadline is kept to within so much. */
 const SWEEP = 250
@@ -53,6 +53,7 @@ export interface L4Options {
   readonly room?: Room
   /** Told what cannot be had as it was asked for. */
   readonly warn?: (text: string) => void
+  readonly wire?: Wire
 }
 
 /** A listener for TLS with the configuration that it was made from. */
@@ -67,6 +68,7 @@ export function createL4({
   random,
   room = roomOfProcess(),
   warn = () => undefined,
+  wire = tcpWire,
 }: L4Options): L4Traffic {
   const retries: Retries = new Map()
   const slots = new Slots(random, () => NOTHING_HELD)
@@ -83,7 +85,7 @@ export function createL4({
     slots,
     now: () => clock.now(),
     onRetry: (pool, reason) => countRetry(retries, pool ?? '', reason),
-    wire: tcpWire,
+    wire,
     sessions,
     coarseNow: () => coarse,
     room,

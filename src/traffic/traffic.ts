@@ -5,9 +5,11 @@ import type { Refusal } from '../errors.ts'
 import type { State } from '../state.ts'
 import type { AccessLog } from '../telemetry/access.ts'
 import type { Sample, TrafficNumbers } from '../telemetry/metrics.ts'
+import { countDuration, DURATION_BOUNDS, type DurationCounts, noDurations } from './http/counters.ts'
 import { createHttp, type ListenerStatus } from './http/http.ts'
 import { createL4 } from './l4.ts'
 import type { InFlight } from './slots.ts'
+import { tcpWire, timedWire } from './wire.ts'
 
 export interface Traffic {
   /** Makes the listeners of the configuration those of `listeners`. Refused when an address cannot be had: then nothing is changed. */
@@ -35,8 +37,14 @@ export interface TrafficOptions {
 }
 
 export function createTraffic({ state, clock, random, access, warn }: TrafficOptions): Traffic {
-  const http = createHttp({ state, clock, random, access })
-  const l4 = createL4({ state, clock, random, warn })
+  const connects = new Map<string, DurationCounts>()
+  const wire = timedWire(tcpWire, ({ pool }, ms) => {
+    const durations = connects.get(pool) ?? noDurations()
+    connects.set(pool, durations)
+    countDuration(durations, ms)
+  })
+  const http = createHttp({ state, clock, random, access, wire })
+  const l4 = createL4({ state, clock, random, warn, wire })
   let passing: readonly Listener[] = []
   const both = (what: 'retries' | 'upstreamErrors' | 'inFlight' | 'connectionsActive' | 'connectionsTotal') =>
     function* (): Iterable<Sample> {
@@ -64,6 +72,9 @@ export function createTraffic({ state, clock, random, access, warn }: TrafficOpt
     numbers: {
       requests: () => http.numbers.requests(),
       durations: () => http.numbers.durations(),
+      *connects() {
+        for (const [pool, { counts, sum }] of connects) yield { labels: { pool }, bounds: DURATION_BOUNDS, counts, sum }
+      },
       retries: both('retries'),
       upstreamErrors: both('upstreamErrors'),
       inFlight: both('inFlight'),

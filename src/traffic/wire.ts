@@ -16,6 +16,19 @@ export const tcpWire: Wire = {
   dial: ({ address, port }, onread) => connect({ host: address, port, noDelay: true, allowHalfOpen: true, onread }),
 }
 
+/**
+ * `wire`, and `took` is told how many ms each connect that came about has taken. A dial is not part of every request, so that a closure for
+ * each is no cost.
+ */
+export function timedWire(wire: Wire, took: (upstream: Upstream, ms: number) => void): Wire {
+  return {
+    dial(upstream, onread) {
+      const from = performance.now()
+      return wire.dial(upstream, onread).once('connect', () => took(upstream, performance.now() - from))
+    },
+  }
+}
+
 /** What this process lacks, and no upstream can help. */
 const OURS: ReadonlySet<string | undefined> = new Set([
   'EMFILE',

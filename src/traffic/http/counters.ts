@@ -13,6 +13,10 @@ export interface DurationCounts {
   sum: number
 }
 
+export function noDurations(): DurationCounts {
+  return { counts: new Float64Array(DURATION_BOUNDS.length + 1), sum: 0 }
+}
+
 export interface RouteCounts {
   readonly route: string
   readonly pool: string
@@ -52,7 +56,7 @@ export class ListenerCounts {
   #durationsOf(pool: string): DurationCounts {
     let durations = this.durations.get(pool)
     if (durations === undefined) {
-      durations = { counts: new Float64Array(DURATION_BOUNDS.length + 1), sum: 0 }
+      durations = noDurations()
       this.durations.set(pool, durations)
     }
     return durations
@@ -63,6 +67,11 @@ export class ListenerCounts {
 export function countExchange({ classes, durations }: RouteCounts, status: number, ms: number): void {
   const digit = status === 499 ? 0 : (status / 100) | 0
   classes[digit] = (classes[digit] as number) + 1
+  countDuration(durations, ms)
+}
+
+/** Counts one duration of `ms`. */
+export function countDuration(durations: DurationCounts, ms: number): void {
   // The bucket is the number of bits of the duration in half ms: bound i holds everything up to 2^i halves.
   const halves = Math.ceil(ms * 2) - 1
   const bucket = halves <= 0 ? 0 : Math.min(32 - Math.clz32(halves), DURATION_BOUNDS.length)

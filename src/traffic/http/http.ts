@@ -12,7 +12,7 @@ import { inRanges } from '../address.ts'
 import { whyNotListening } from '../listen-errors.ts'
 import { Sessions } from '../sessions.ts'
 import { type InFlight, Slots } from '../slots.ts'
-import { tcpWire } from '../wire.ts'
+import { tcpWire, type Wire } from '../wire.ts'
 import { DURATION_BOUNDS } from './counters.ts'
 import { IdleConnections } from './idle.ts'
 import { type HttpContext, HttpListener } from './listener.ts'
@@ -53,9 +53,10 @@ export interface HttpOptions {
   readonly random: () => number
   /** Absent: requests are not logged. */
   readonly access?: AccessLog | null
+  readonly wire?: Wire
 }
 
-export function createHttp({ state, clock, random, access = null }: HttpOptions): HttpTraffic {
+export function createHttp({ state, clock, random, access = null, wire = tcpWire }: HttpOptions): HttpTraffic {
   const listeners = new Map<string, HttpListener>()
   /** Closed to new connections, and when the last of theirs has gone. */
   const leaving = new Map<HttpListener, Promise<void>>()
@@ -71,7 +72,7 @@ export function createHttp({ state, clock, random, access = null }: HttpOptions)
     sessions,
     now: () => clock.now(),
     onRetry: (pool, reason) => count(retries, pool ?? '', reason),
-    wire: tcpWire,
+    wire,
     coarseNow: () => coarse,
     nextRequestId: requestIds(),
     isTrusted: inRanges,
