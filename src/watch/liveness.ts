@@ -9,7 +9,7 @@ import { nextFailoverEnd } from '../core/failover.ts'
 import { nextExpiry } from '../core/holds.ts'
 import { refuseInstance } from '../core/instances.ts'
 import { gatewayOf } from '../core/member.ts'
-import type { Announcement, Beats } from '../core/nouns.ts'
+import type { Announcement, Beats, World } from '../core/nouns.ts'
 import type { Store } from '../core/store.ts'
 import { nextWindow } from '../core/windows.ts'
 import { isRefusal, type Refusal, refuse } from '../errors.ts'
@@ -39,6 +39,12 @@ export interface LivenessOptions {
   readonly companions?: Companions
 }
 
+/** The earliest moment at which time moves anything in `world`, ms, or Infinity. */
+function dueIn(world: World): number {
+  const { value: holds } = world.holds
+  return Math.min(nextDue(world), nextExpiry(holds), nextWindow(holds), nextFailoverEnd(world))
+}
+
 export function watchLiveness({ state, ledger, store, clock, companions }: LivenessOptions): LivenessWatch {
   let timer: Disposable | null = null
   let wakesAt = Number.POSITIVE_INFINITY
@@ -49,10 +55,12 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
   const threshold = () => state.snapshot.world.definitions.value.settings.gateway_down_threshold
   // Being late is noticed only at a look at the clock, so the looks are at least as close together as the lateness that matters.
   const pulse = () => Math.min(PULSE, latenessLimit(threshold()))
+  // Asked several times of one world, and it looks at every gateway.
+  let looked: { readonly world: World; readonly due: number } | null = null
   const due = () => {
     const { world } = state.snapshot
-    const { value: holds } = world.holds
-    return Math.min(nextDue(world), nextExpiry(holds), nextWindow(holds), nextFailoverEnd(world))
+    if (looked?.world !== world) looked = { world, due: dueIn(world) }
+    return looked.due
   }
   /** When this replica sees to what is due. */
   const turn = () => due() + (companions?.patience ?? 0)
