@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import type { Dispatcher } from 'undici'
 import type { z } from 'zod'
 import type { Answer, EndpointId, Endpoints } from '../admin/contract/endpoints.ts'
-import type { Params } from '../admin/handlers/handlers.ts'
+import type { Params } from '../admin/handlers/handler.ts'
 import { type Environment, EXIT } from './io.ts'
 import { type Failure, failure, refused } from './refused.ts'
 

@@ -6,7 +6,7 @@ import { isRefusal } from '../../errors.ts'
 import { created } from '../answers.ts'
 import { makeToken, type Principal } from '../auth.ts'
 import type { accessEndpoints } from '../contract/access.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { given, nothing, part } from './lists.ts'
 
 export function accessHandlers(options: HandlerOptions): HandlersOf<typeof accessEndpoints> {

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { type AuditEnd, type AuditLink, broken } from '../../core/audit.ts'
 import type { Store } from '../../core/store.ts'
 import { type auditEndpoints, recorded } from '../contract/audit.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { given } from './lists.ts'
 
 /** Records that are verified between two turns for everybody else. */

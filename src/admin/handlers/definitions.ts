@@ -12,7 +12,7 @@ import type { definitionEndpoints } from '../contract/definitions.ts'
 import { outages } from '../warnings.ts'
 import { availableDefinitions, bare, notSent, patchedSettings, refuseFindings, sentWhole } from '../written.ts'
 import { committer } from './edits.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { short } from './lists.ts'
 
 export function definitionHandlers(options: HandlerOptions): HandlersOf<typeof definitionEndpoints> {

@@ -3,7 +3,7 @@ import { type Refusal, refuse } from '../../errors.ts'
 import type { Principal } from '../auth.ts'
 import type { eventEndpoints } from '../contract/events.ts'
 import { told } from '../stream.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { given } from './lists.ts'
 
 export function eventHandlers(options: HandlerOptions): HandlersOf<typeof eventEndpoints> {

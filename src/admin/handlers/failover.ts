@@ -4,7 +4,7 @@ import { poolOf } from '../../core/passive.ts'
 import { isRefusal } from '../../errors.ts'
 import type { failoverEndpoints } from '../contract/failover.ts'
 import { poolRow, wishOf } from '../views.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { nothing } from './lists.ts'
 
 export function failoverHandlers({ state, ledger }: HandlerOptions): HandlersOf<typeof failoverEndpoints> {

@@ -7,7 +7,7 @@ import { announcedPlace } from '../announced.ts'
 import type { gatewayEndpoints, heartbeat } from '../contract/gateways.ts'
 import { gatewayInFull, gatewayRow } from '../views.ts'
 import { objectHandlers } from './edits.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { given, nothing, part } from './lists.ts'
 
 export function gatewayHandlers(options: HandlerOptions): HandlersOf<typeof gatewayEndpoints> {

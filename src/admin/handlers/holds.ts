@@ -11,7 +11,7 @@ import { created } from '../answers.ts'
 import { may } from '../auth.ts'
 import type { holdEndpoints, newWindow, windowView } from '../contract/holds.ts'
 import { untilOver } from '../idle.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { given, nothing, part } from './lists.ts'
 
 export function holdHandlers(options: HandlerOptions): HandlersOf<typeof holdEndpoints> {

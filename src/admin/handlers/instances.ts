@@ -3,7 +3,7 @@ import { gatewayOf } from '../../core/member.ts'
 import { isRefusal, refuse } from '../../errors.ts'
 import type { instanceEndpoints } from '../contract/instances.ts'
 import { instancesIn } from '../instance-view.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { nothing, part } from './lists.ts'
 
 export function instanceHandlers({ state, ledger }: HandlerOptions): HandlersOf<typeof instanceEndpoints> {

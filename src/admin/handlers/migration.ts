@@ -5,7 +5,7 @@ import type { migrationEndpoints } from '../contract/migration.ts'
 import { routeRow } from '../views.ts'
 import { notSent } from '../written.ts'
 import { committer } from './edits.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { byName, part } from './lists.ts'
 
 export function migrationHandlers(options: HandlerOptions): HandlersOf<typeof migrationEndpoints> {

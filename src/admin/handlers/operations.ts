@@ -8,7 +8,7 @@ import { refuse } from '../../errors.ts'
 import type { operationEndpoints } from '../contract/operations.ts'
 import { createPick } from '../pick.ts'
 import { poolRow, resourcesOf, routeRow } from '../views.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { byName, nothing } from './lists.ts'
 
 /** Seconds; as many as a list of choices may have. */

@@ -12,7 +12,7 @@ import { poolWarnings } from '../warnings.ts'
 import { explain } from '../why.ts'
 import { notSent, sent } from '../written.ts'
 import { committer, objectHandlers } from './edits.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { nothing, part, short } from './lists.ts'
 
 export function poolHandlers(options: HandlerOptions): HandlersOf<typeof poolEndpoints> {

@@ -5,7 +5,7 @@ import type { routeEndpoints } from '../contract/routes.ts'
 import { routeRow } from '../views.ts'
 import { patched, replacement } from '../written.ts'
 import { objectHandlers } from './edits.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { part } from './lists.ts'
 import { unreachable } from './validation.ts'
 

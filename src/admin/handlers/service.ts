@@ -3,7 +3,7 @@ import { ownsPool, ownsRoute } from '../../core/scope.ts'
 import { isRefusal } from '../../errors.ts'
 import type { serviceEndpoints } from '../contract/service.ts'
 import { poolRow, routeRow } from '../views.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { byName } from './lists.ts'
 
 export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serviceEndpoints> {

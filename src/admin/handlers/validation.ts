@@ -5,7 +5,7 @@ import { definitionsWith, reach, withRoute } from '../reach.ts'
 import type { AdminOptions } from '../server.ts'
 import { warningsOf } from '../warnings.ts'
 import { available, checker, sent } from '../written.ts'
-import type { HandlersOf } from './handlers.ts'
+import type { HandlersOf } from './handler.ts'
 
 type Options = Pick<AdminOptions, 'state' | 'store' | 'file' | 'connects'>
 

@@ -5,7 +5,7 @@ import { isRefusal } from '../../errors.ts'
 import { SECRET_PREFIX } from '../../telemetry/webhook-call.ts'
 import { created } from '../answers.ts'
 import type { webhookEndpoints } from '../contract/webhooks.ts'
-import type { HandlerOptions, HandlersOf } from './handlers.ts'
+import type { HandlerOptions, HandlersOf } from './handler.ts'
 import { given, nothing, part } from './lists.ts'
 
 export function webhookHandlers({
