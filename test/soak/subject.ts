@@ -99,7 +99,7 @@ export async function said(running: Running, words: RegExp): Promise<RegExpExecA
   throw new Error(`it did not start: ${running.lastWords()}`)
 }
 
-async function metric(url: string, name: string): Promise<number> {
+export async function metric(url: string, name: string): Promise<number> {
   const text = await (await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
   const lines = text.split('\n').filter(line => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)

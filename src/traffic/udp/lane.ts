@@ -71,8 +71,11 @@ export class Lane {
   }
 
   #keep(bytes: Buffer): void {
-    this.#kept.push(bytes)
-    this.#keptBytes += bytes.length
+    // A copy: what was read stands at the beginning of 64 KiB, and keeping it would cost whole pages for each session of a flood.
+    const copy = Buffer.allocUnsafeSlow(bytes.length)
+    bytes.copy(copy)
+    this.#kept.push(copy)
+    this.#keptBytes += copy.length
     while (this.#kept.length > MOST_KEPT || this.#keptBytes > MOST_KEPT_BYTES) {
       this.#keptBytes -= this.#kept.shift()?.length ?? 0
       this.lost++
