@@ -1,7 +1,8 @@
 /** The reference pages are made from the commands and from the contract: nobody edits them, and none is older than what it tells of. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { ejectionDiagram, gatewayDiagram, withDiagrams } from '../config/diagrams.ts'
 import { endpoints } from '../src/admin/contract/endpoints.ts'
 import { apiReference } from '../src/admin/reference.ts'
 import { cliReference } from '../src/cli/reference.ts'
@@ -27,5 +28,26 @@ test('the pages of metrics and events are what the program tells now: npm run ge
   t.match(page('metrics.md'), '| `gatepool_http_requests_total` | counter | `listener` `route` `pool` `code_class` |')
   t.equal(page('events.md'), eventsReference())
   for (const kind of Object.keys(TOLD)) t.ok(page('events.md').includes(`| \`${kind}\` |`), kind)
+  t.end()
+})
+
+test('the diagrams are what the tables of the machines do: npm run generate', t => {
+  const folder = join(import.meta.dirname, '../docs/concepts')
+  const pages = readdirSync(folder).map(name => readFileSync(join(folder, name), 'utf8'))
+  for (const text of pages) t.equal(text, withDiagrams(text))
+  for (const diagram of [gatewayDiagram(), ejectionDiagram()])
+    t.ok(
+      pages.some(text => text.includes(diagram)),
+      'it is on a page',
+    )
+  const edges = gatewayDiagram().matchAll(/^ +(\w+) --> (\w+) :/gm)
+  t.strictSame([...edges].map(([, from, to]) => `${from} ${to}`).sort(), [
+    'down returning',
+    'returning down',
+    'returning up',
+    'unknown up',
+    'up down',
+    'up returning',
+  ])
   t.end()
 })
