@@ -49,6 +49,10 @@ export class Lane {
     if (!this.#isOpen) return
     this.#keep(bytes)
     this.#socket.send(header === null ? bytes : [header, bytes], this.#sent)
+    // With nothing queued the kernel has it. The collector sees five bytes and comes late for the page behind them.
+    const { buffer, length } = bytes
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === length && this.#socket.getSendQueueSize() === 0)
+      buffer.transfer(0)
   }
 
   /** Something was sent and nothing came back yet. */
