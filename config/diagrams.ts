@@ -99,7 +99,7 @@ const DIAGRAMS: Readonly<Record<string, () => string>> = { gateway: gatewayDiagr
 /** `page` with each diagram drawn anew between its marks. */
 export function withDiagrams(page: string): string {
   return page.replace(
-    /(<!-- diagram: (\w+) -->\n)[^]*?(<!-- end -->)/g,
+    /(<!-- diagram: (\w+) -->\n).*?(<!-- end -->)/gs,
     (all, begin: string, name: string, end: string) => {
       const draw = DIAGRAMS[name]
       return draw === undefined ? all : `${begin}${draw()}\n${end}`

@@ -97,8 +97,9 @@ export async function tellWebhooks(options: WebhooksOptions): Promise<Webhooks> 
   }
 
   const begin = async (webhook: Webhook) => {
-    // A new one is told what happens from now on.
-    const cursor = own(cursors, webhook.name) ?? (await store.events({ limit: 1 }))[0]?.id ?? ''
+    // A new one is told what happens from its making on, also where a crash took its first cursor along.
+    const before = { limit: 1, until: webhook.created_at }
+    const cursor = own(cursors, webhook.name) ?? (await store.events(before))[0]?.id ?? ''
     const ended = new AbortController()
     const courier: Courier = { webhook, cursor, last: null, failing: null, timer: null, running: false, ended }
     couriers.set(webhook.name, courier)

@@ -169,7 +169,8 @@ test('a new webhook is not told what happened before it, nor is one that was mad
   const it = await receiver(t)
   const one = await replica(t, [], ':memory:')
   await one.happens('gateway_down', 'before')
-  one.replace([hook(it.url)])
+  one.clock.advance(1)
+  one.replace([hook(it.url, { created_at: one.clock.now() })])
   await one.follows(1)
   it.status = 500
   await one.happens('gateway_down', 'missed')
@@ -177,7 +178,8 @@ test('a new webhook is not told what happened before it, nor is one that was mad
   one.replace([])
   await one.follows(0)
   it.status = 200
-  one.replace([hook(it.url, { created_at: 2 })])
+  one.clock.advance(1)
+  one.replace([hook(it.url, { created_at: one.clock.now() })])
   await one.follows(1)
   await one.happens('gateway_down', 'after')
   await until(() => it.got.length === 1, 'one came')
