@@ -29,7 +29,6 @@ const rows: readonly Row[] = [
     runs: (said, { protocol }) => said === false || protocol === 'tls',
     what: 'the PROXY protocol in front of HTTP',
   },
-  { at: 'pools.*.on_all_down.action', runs: but('hold'), what: 'requests that wait' },
 ]
 
 /** What `input` asks for, as it was written, that this version does not run. It has the shape of the file, or of a part of it. */

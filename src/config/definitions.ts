@@ -148,7 +148,7 @@ const onAllDown = z.discriminatedUnion('action', [
   }),
   z.strictObject({ action: z.literal('fail_open').meta({ description: 'Ask members that are down all the same' }) }),
   z.strictObject({
-    action: z.literal('hold').meta({ description: 'Let requests wait' }),
+    action: z.literal('hold').meta({ description: 'Let requests wait, bodies up to 64 KiB; at most 1,000 a pool' }),
     hold: duration().prefault('10s').meta({ description: 'How long a request waits for somebody to return' }),
   }),
   z.strictObject({

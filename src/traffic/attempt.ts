@@ -86,6 +86,19 @@ export class Attempt implements Circumstances {
   begin(entry: Destination, key: number, now: number): Slot | null {
     this.#entry = entry
     this.#key = key
+    const picker = this.#restart(now)
+    if (picker === undefined) return null
+    picker.budget.earn()
+    return this.#take(this.#pick(picker), picker)
+  }
+
+  /** The same request once more, after it had found nobody: whoever was tried before may be well again. Null: still nobody. */
+  resume(now: number): Slot | null {
+    const picker = this.#restart(now)
+    return picker === undefined ? null : this.#take(this.#pick(picker), picker)
+  }
+
+  #restart(now: number): Picker | undefined {
     this.#startedAt = now
     this.reused = this.sent = this.answered = this.fresh = this.refreshed = this.full = false
     this.held = true
@@ -93,10 +106,7 @@ export class Attempt implements Circumstances {
     // Nearly always there is one: taking it out is cheaper than setting a length, which leaves compiled code.
     while (this.#tried.length > 0) this.#tried.pop()
     while (this.#spent.length > 0) this.#spent.pop()
-    const picker = this.#picker()
-    if (picker === undefined) return null
-    picker.budget.earn()
-    return this.#take(this.#pick(picker), picker)
+    return this.#picker()
   }
 
   /** The upstream took the connection, and that is all that is asked of it: how it ends, perhaps in days, says nothing. */
@@ -183,6 +193,11 @@ export class Attempt implements Circumstances {
   /** The pool whose settings apply to the running request, or null. */
   get pool(): string | null {
     return this.#picker()?.plan.pool ?? null
+  }
+
+  /** Ms that a request may wait for somebody to return; 0: it may not. */
+  get hold(): number {
+    return this.#picker()?.plan.hold ?? 0
   }
 
   /** Seconds until somebody may serve again at the earliest, at least 1; null: not known. */

@@ -18,6 +18,7 @@ import { type InFlight, Slots } from './slots.ts'
 import { type TcpContext, TcpListener, type TcpRules } from './tcp/listener.ts'
 import { type UdpContext, UdpListener } from './udp/listener.ts'
 import { type Room, roomOfProcess } from './udp/room.ts'
+import { WaitingRoom } from './waiting.ts'
 import { tcpWire, type Wire } from './wire.ts'
 
 /** Ms between two sweeps: a deadline is kept to within so much. */
@@ -73,6 +74,7 @@ export function createL4({
   const retries: Retries = new Map()
   const slots = new Slots(random, () => NOTHING_HELD)
   const sessions = new Sessions(state)
+  const waiting = new WaitingRoom(state)
   const passing = new Map<string, Passthrough>()
   const leaving = new Map<TcpListener, Promise<void>>()
   let coarse = performance.now() + SWEEP
@@ -87,6 +89,7 @@ export function createL4({
     onRetry: (pool, reason) => countRetry(retries, pool ?? '', reason),
     wire,
     sessions,
+    waiting,
     coarseNow: () => coarse,
     room,
   }
@@ -137,6 +140,7 @@ export function createL4({
     // One sweep ahead of the time, so that a deadline counted from it is never early.
     coarse = now + SWEEP
     for (const listener of tcpListeners()) listener.sweep(now)
+    waiting.sweep()
     for (const listener of udp.all()) listener.sweep(now)
     if (++sweeps % (1000 / SWEEP) === 0) slots.second(state.snapshot)
   })
@@ -197,6 +201,7 @@ export function createL4({
       unsubscribe()
       sweep[Symbol.dispose]()
       sessions[Symbol.dispose]()
+      waiting[Symbol.dispose]()
       for (const listener of tcpListeners()) listener.cut()
       tcp.cut()
       udp.cut()

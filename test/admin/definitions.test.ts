@@ -1,6 +1,5 @@
 import { test } from 'tap'
 import type { Answer } from '../../src/admin/contract/endpoints.ts'
-import { notAvailable } from '../../src/config/available.ts'
 import { listener } from '../../src/config/schema.ts'
 import { type TestAdmin, testAdmin } from '../support/admin.ts'
 
@@ -155,29 +154,6 @@ test('whatever is wrong with a body is told at its place, all at once, and chang
     )
   t.equal(await revisionOf(it), 1)
   t.equal(it.logged(), '')
-})
-
-test('what this version does not run is refused at its place, but not its default', async t => {
-  await using it = await testAdmin()
-  const wishes = { on_all_down: { action: 'hold' } }
-  // Versions learn: what is left of these.
-  const missing = Object.entries(wishes).find(([key, value]) => notAvailable({ pools: [{ [key]: value }] }).length > 0)
-  if (missing === undefined) {
-    t.pass('all of them run')
-    return
-  }
-  const [key, value] = missing
-  const pool = { name: 'p', [key]: value }
-  t.equal(await refused(await it.send('POST', api('/gateway-pools'), pool)), `501 not_available body.${key}.action`)
-  t.equal(await refused(await it.send('PATCH', api('/gateway-pools/main'), pool)), '400 bad_request body.name')
-  const patch = { [key]: value }
-  t.equal(
-    await refused(await it.send('PATCH', api('/gateway-pools/main'), patch)),
-    `501 not_available body.${key}.action`,
-  )
-  const whole = await refused(await it.send('PUT', api('/definitions'), { pools: [pool] }))
-  t.equal(whole, `501 not_available body.pools[0].${key}.action`)
-  t.equal(await revisionOf(it), 1)
 })
 
 test('a body may be as large as what it has to hold, and no larger', async t => {

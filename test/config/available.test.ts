@@ -139,7 +139,6 @@ test('each of them is named, wherever it stands', t => {
     [{ metrics: { listen: '127.0.0.1:1' } }, 'metrics'],
     [{ heartbeats: {} }, 'heartbeats'],
     [{ listeners: [{ accept_proxy: true }] }, 'listeners[0].accept_proxy'],
-    [{ pools: [{ on_all_down: { action: 'hold' } }] }, 'pools[0].on_all_down.action'],
   ]
   for (const [input, path] of refused) {
     t.strictSame(

@@ -103,6 +103,7 @@ export class ClientConnection {
   drain(): void {
     // One that is paused has not been read to the end of what it sent ahead.
     if (this.#phase === 'idle' && this.#waiting === null) this.#closeGently(this.socket.isPaused())
+    else if (this.#phase === 'exchange') this.#exchange.drain()
   }
 
   /** Closes it now, whatever runs. */

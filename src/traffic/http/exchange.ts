@@ -10,6 +10,7 @@ import { matchRoute, type RouteEntry } from '../../core/routes.ts'
 import { type ErrorCode, type Refusal, refuse } from '../../errors.ts'
 import { Attempt } from '../attempt.ts'
 import { type Poured, TAKEN } from '../pour.ts'
+import type { Ticket } from '../waiting.ts'
 import type { ClientConnection } from './client.ts'
 import type { HttpListener } from './listener.ts'
 import { type FixedAnswer, ownAnswer, statusOf } from './own-answers.ts'
@@ -44,6 +45,8 @@ export class Exchange implements Served {
   #tunnel: Tunnel | null = null
   /** When an upgrade was asked for: what may change until it comes is not missed. */
   #asked: Snapshot | null = null
+  /** Its place among those that wait, from when it first found nobody until it is answered. */
+  #ticket: Ticket | null = null
   /** The connection to the client may serve another request. */
   #persistent = false
 
@@ -111,13 +114,15 @@ export class Exchange implements Served {
     const sending = this.#sending
     if (this.#tunnel !== null) this.#tunnel.fromClient(chunk)
     else if (sending.whole) this.#client.keep(chunk)
-    else if (this.#readBody(chunk, 0) && !sending.whole) sending.letGo(chunk)
+    else if (this.#readBody(chunk, 0) && this.#isWaiting) {
+      if (!sending.holdable) this.#answerOutage()
+    } else if (!sending.whole) sending.letGo(chunk)
   }
 
   onClientEnd(): void {
     if (this.#tunnel !== null) this.#tunnel.clientEnded()
-    else if (!this.#sending.whole && !this.#attempt.answered) this.#client.close()
-    // Whoever ends its side while it waits, or once it has seen what the answer is, still wants that.
+    else if (this.#isWaiting || (!this.#sending.whole && !this.#attempt.answered)) this.#client.close()
+    // Whoever ends its side while an upstream works for it, or once it has seen what the answer is, still wants that.
   }
 
   /** The client is gone: nobody's fault. */
@@ -126,6 +131,7 @@ export class Exchange implements Served {
       this.#tunnel.clientLeft()
       return
     }
+    this.#leaveRoom(false)
     this.#sending.drop()
     this.#attempt.fail('client_left')
     this.#tally.reason = 'client_gone'
@@ -196,6 +202,10 @@ export class Exchange implements Served {
       this.#tunnel.expire()
       return
     }
+    if (this.#isWaiting) {
+      this.#answerOutage()
+      return
+    }
     if (this.#attempt.answered) {
       this.#expireAnswer()
       return
@@ -238,6 +248,7 @@ export class Exchange implements Served {
       return false
     }
     attempt.respond(status, status >= 500 && blamesNextHop(head))
+    this.#leaveRoom(true)
     this.#sending.forget()
     const untilClose = this.#reply.frame(head, minor)
     // A client that is still sending has not been heard to the end: no other request can follow on this connection.
@@ -291,6 +302,7 @@ export class Exchange implements Served {
     }
     this.#asked = null
     this.#attempt.respond(101)
+    this.#leaveRoom(true)
     this.#sending.forget()
     const { sessions } = this.#listener.context
     const tunnel = new Tunnel(this.#client, upstream, {
@@ -349,7 +361,44 @@ export class Exchange implements Served {
     this.#finished(statusOf(how), false)
   }
 
+  /** Nobody is left: it waits for somebody where the pool wants that, or is told so. */
   #outage(): void {
+    const { context, draining, coarseNow } = this.#listener
+    const entry = this.#entry
+    const mayWait = entry !== null && !draining && this.#sending.holdable
+    const ticket = mayWait
+      ? context.waiting.wait(this.#ticket, this.#attempt, entry.target, coarseNow(), () => this.#resume())
+      : null
+    if (ticket === null) {
+      this.#answerOutage()
+      return
+    }
+    this.#ticket = ticket
+    this.#client.deadline = ticket.until
+  }
+
+  /** Somebody may be there. */
+  #resume(): void {
+    if (this.#attempt.resume(this.#listener.context.now()) === null) this.#outage()
+    else this.#sending.dial()
+  }
+
+  get #isWaiting(): boolean {
+    return this.#ticket?.isWaiting === true
+  }
+
+  #leaveRoom(served: boolean): void {
+    const ticket = this.#ticket
+    this.#ticket = null
+    if (ticket !== null) this.#listener.context.waiting.leave(ticket, served)
+  }
+
+  /** The listener goes: nothing is waited for any more. */
+  drain(): void {
+    if (this.#isWaiting) this.#answerOutage()
+  }
+
+  #answerOutage(): void {
     if (this.#attempt.full) {
       this.#answer('pool_full', '', 1)
       return
@@ -376,6 +425,7 @@ export class Exchange implements Served {
 
   /** Forgets the request. */
   #reset(): void {
+    this.#leaveRoom(false)
     this.#entry = null
     this.#asked = null
     this.#requestId = ''

@@ -12,6 +12,7 @@ import { inRanges } from '../address.ts'
 import { whyNotListening } from '../listen-errors.ts'
 import { Sessions } from '../sessions.ts'
 import { type InFlight, Slots } from '../slots.ts'
+import { WaitingRoom } from '../waiting.ts'
 import { tcpWire, type Wire } from '../wire.ts'
 import { DURATION_BOUNDS } from './counters.ts'
 import { IdleConnections } from './idle.ts'
@@ -63,6 +64,7 @@ export function createHttp({ state, clock, random, access = null, wire = tcpWire
   const retries = new Map<string, Map<string, number>>()
   const slots = new Slots(random, () => new IdleConnections())
   const sessions = new Sessions(state)
+  const waiting = new WaitingRoom(state)
   let coarse = performance.now() + SWEEP
   let seconds = 0
 
@@ -70,6 +72,7 @@ export function createHttp({ state, clock, random, access = null, wire = tcpWire
     state,
     slots,
     sessions,
+    waiting,
     now: () => clock.now(),
     onRetry: (pool, reason) => count(retries, pool ?? '', reason),
     wire,
@@ -85,6 +88,7 @@ export function createHttp({ state, clock, random, access = null, wire = tcpWire
     coarse = now + SWEEP
     for (const listener of listeners.values()) listener.sweep(now)
     for (const listener of leaving.keys()) listener.sweep(now)
+    waiting.sweep()
     if (++seconds % (1000 / SWEEP) !== 0) return
     slots.second(state.snapshot)
     for (const { held } of slots.all()) (held as IdleConnections).sweep(now)
@@ -142,6 +146,7 @@ export function createHttp({ state, clock, random, access = null, wire = tcpWire
     close() {
       sweep[Symbol.dispose]()
       sessions[Symbol.dispose]()
+      waiting[Symbol.dispose]()
       for (const listener of [...listeners.values(), ...leaving.keys()]) listener.cut()
       slots.release()
     },

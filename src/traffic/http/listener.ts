@@ -8,6 +8,7 @@ import type { AccessLog } from '../../telemetry/access.ts'
 import { type IsTrusted, isLoopback, plainAddress } from '../address.ts'
 import type { AttemptContext } from '../attempt.ts'
 import type { Sessions } from '../sessions.ts'
+import type { WaitingRoom } from '../waiting.ts'
 import type { Wire } from '../wire.ts'
 import { ClientConnection } from './client.ts'
 import { ListenerCounts } from './counters.ts'
@@ -23,6 +24,7 @@ const MOST_SPARE = 256
 
 export interface HttpContext extends AttemptContext {
   readonly sessions: Sessions
+  readonly waiting: WaitingRoom
   readonly wire: Wire
   /** Ms of a clock that moves with the sweep: cheap to read, and never early for a deadline set from it. */
   readonly coarseNow: () => number

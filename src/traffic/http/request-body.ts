@@ -80,6 +80,11 @@ export class RequestBody {
     return this.#text.length > MOST_HELD
   }
 
+  /** Everything of it is here and, as far as is known, will be when the rest has come. */
+  get holdable(): boolean {
+    return this.held && this.#text.length + Math.max(0, this.#left) <= MOST_HELD
+  }
+
   /**
    * Takes in `bytes[from…]` as far as they belong to this body and answers the offset behind them. What can be sent goes to `socket`; null:
    * nothing can yet, and it is held.

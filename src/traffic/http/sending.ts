@@ -54,6 +54,11 @@ export class Sending {
     return this.#body.heldUp
   }
 
+  /** The body is small enough to wait here until somebody can take it. */
+  get holdable(): boolean {
+    return this.#body.holdable
+  }
+
   /** Another request, whose head has just been read. */
   begin({ body, contentLength }: RequestHead): void {
     this.#body.begin(body, contentLength, this.#listener.coarseNow())

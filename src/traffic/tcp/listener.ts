@@ -8,6 +8,7 @@ import type { AttemptContext } from '../attempt.ts'
 import type { L4Route } from '../l4-route.ts'
 import { PerAddress } from '../per-address.ts'
 import type { Sessions } from '../sessions.ts'
+import type { WaitingRoom } from '../waiting.ts'
 import type { Wire } from '../wire.ts'
 import { TcpSession } from './session.ts'
 
@@ -19,6 +20,7 @@ const PARKED = 16 * 1024
 export interface TcpContext extends AttemptContext {
   readonly wire: Wire
   readonly sessions: Sessions
+  readonly waiting: WaitingRoom
   /** Ms of a clock that moves with the sweep: cheap to read, and never early for a deadline set from it. */
   readonly coarseNow: () => number
 }
@@ -85,6 +87,10 @@ export class TcpListener {
     return this.#sessions
   }
 
+  get draining(): boolean {
+    return this.#isDraining
+  }
+
   get wantsHello(): boolean {
     return this.rules.protocol === 'tls'
   }
@@ -111,6 +117,7 @@ export class TcpListener {
   drain(): Promise<void> {
     this.#isDraining = true
     this.#server.close()
+    for (const session of this.#sessions) session.drain()
     if (this.#sessions.size === 0) this.#empty.resolve()
     return this.#empty.promise
   }

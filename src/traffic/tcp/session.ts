@@ -16,6 +16,7 @@ import { ReadBuffer } from '../read-buffer.ts'
 import { reset } from '../reset.ts'
 import type { Session } from '../sessions.ts'
 import { alerts } from '../tls/alert.ts'
+import type { Ticket } from '../waiting.ts'
 import { dialEnd } from '../wire.ts'
 import { freeWritten } from './free-written.ts'
 import type { TcpListener } from './listener.ts'
@@ -60,6 +61,8 @@ export class TcpSession {
   #waiting: Buffer | null = null
   #opening: Opening | null = null
   #awaits: 'proxy' | 'hello' = 'proxy'
+  /** Its place among those that wait for somebody to return. */
+  #ticket: Ticket | null = null
   #connectTimer: NodeJS.Timeout | null = null
   #clientEnded = false
   #upstreamEnded = false
@@ -108,7 +111,8 @@ export class TcpSession {
 
   /** To be called now and then with ms of the coarse clock. */
   sweep(now: number): void {
-    if (this.deadline <= now) this.close()
+    if (this.deadline <= now && this.#isWaiting) this.#outage()
+    else if (this.deadline <= now) this.close()
     else if (!this.#isProbed && this.#phase === 'open' && now - this.#since > PROBED_AFTER) {
       this.#isProbed = true
       this.#client.setKeepAlive(true, PROBE_EVERY)
@@ -192,8 +196,49 @@ export class TcpSession {
     this.#route = route
     const { context } = this.#listener
     this.#asked = context.state.snapshot
-    if (this.#attempt.begin(route, hashText(this.address), context.now()) === null) this.#outage()
+    if (this.#attempt.begin(route, hashText(this.address), context.now()) === null) this.#nobody()
     else this.#dial()
+  }
+
+  /** Waits for somebody, where the pool wants that. */
+  #nobody(): void {
+    const { context, draining } = this.#listener
+    const route = this.#route
+    const ticket =
+      route === null || draining
+        ? null
+        : context.waiting.wait(this.#ticket, this.#attempt, route.target, context.coarseNow(), () => this.#resume())
+    if (ticket === null) {
+      this.#outage()
+      return
+    }
+    this.#ticket = ticket
+    this.deadline = ticket.until
+    // Whoever leaves is to be noticed; of what it sends one read is kept.
+    if (this.#waiting === null) this.#client.resume()
+  }
+
+  /** Somebody may be there. */
+  #resume(): void {
+    this.deadline = Number.POSITIVE_INFINITY
+    this.#client.pause()
+    if (this.#attempt.resume(this.#listener.context.now()) === null) this.#nobody()
+    else this.#dial()
+  }
+
+  #leaveRoom(served: boolean): void {
+    const ticket = this.#ticket
+    this.#ticket = null
+    if (ticket !== null) this.#listener.context.waiting.leave(ticket, served)
+  }
+
+  get #isWaiting(): boolean {
+    return this.#ticket?.isWaiting === true
+  }
+
+  /** The listener goes: nothing is waited for any more. */
+  drain(): void {
+    if (this.#isWaiting) this.#outage()
   }
 
   #dial(): void {
@@ -219,7 +264,9 @@ export class TcpSession {
     this.#upstream = null
     this.#stopTimer()
     upstream?.destroy()
-    if (this.#attempt.fail(end) === 'again') this.#dial()
+    const step = this.#attempt.fail(end)
+    if (step === 'again') this.#dial()
+    else if (step === 'outage') this.#nobody()
     else this.#outage()
   }
 
@@ -240,6 +287,7 @@ export class TcpSession {
     this.#stopTimer()
     this.#attempt.establish()
     this.#phase = 'open'
+    this.#leaveRoom(true)
     this.#arm(route.idleTimeout)
     const header = route.proxy === 'off' ? null : this.#header(route.proxy)
     const waiting = this.#waiting
@@ -279,8 +327,9 @@ export class TcpSession {
       freeWritten(chunk, upstream)
     } else if (this.#opening !== null) this.#onOpening(this.#opening, chunk)
     else if (this.#phase === 'connecting') {
-      // Read before the pause took hold.
+      // Read before the pause took hold, or while it waits.
       this.#waiting = this.#waiting === null ? chunk : Buffer.concat([this.#waiting, chunk])
+      this.#client.pause()
     }
   }
 
@@ -307,7 +356,7 @@ export class TcpSession {
     if (this.#phase === 'open') {
       if (this.#upstreamEnded) this.#over()
       else this.#upstream?.end()
-    } else if (this.#phase === 'opening') this.close()
+    } else if (this.#phase === 'opening' || (this.#isWaiting && this.#waiting === null)) this.close()
   }
 
   #onUpstreamEnd(): void {
@@ -385,6 +434,7 @@ export class TcpSession {
     this.deadline = Number.POSITIVE_INFINITY
     this.#waiting = null
     this.#stopTimer()
+    this.#leaveRoom(false)
     this.#buffer.release()
     if (this.#session !== null) this.#listener.context.sessions.delete(this.#session)
     // One that was never connected says nothing about its upstream.
