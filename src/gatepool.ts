@@ -24,6 +24,7 @@ import { tellFact } from './telemetry/facts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 import { tellWebhooks } from './telemetry/webhooks.ts'
+import { keepStickyKey } from './traffic/sticky-key.ts'
 import { createTraffic } from './traffic/traffic.ts'
 import { runCheck } from './watch/check.ts'
 import { watchChecks } from './watch/checks.ts'
@@ -84,6 +85,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
     : null
   const traffic = createTraffic({ state, clock, random: Math.random, access, warn: text => log.warn(text) })
   building.defer(() => traffic.close())
+  building.use(keepStickyKey({ state, ledger, clock }))
   let replicas: ReplicasWatch | null = null
   const metrics = createMetrics({
     ...{ state, version, traffic: traffic.numbers, commit: env.GATEPOOL_COMMIT ?? '' },

@@ -200,6 +200,15 @@ export const pool = z.strictObject({
   max_connections: COUNT.min(0)
     .default(0)
     .meta({ description: 'In flight per member, over all replicas; 0: no limit' }),
+  sticky: z
+    .strictObject({
+      cookie: token.max(64).meta({ description: 'Name of the cookie', examples: ['member'] }),
+    })
+    .optional()
+    .meta({
+      description: 'Load balancing of HTTP: a cookie keeps a client with its member as long as that is ready',
+      examples: [{ cookie: 'member' }],
+    }),
   sessions: z
     .strictObject({
       on_down: z.enum(['keep', 'close']).default('keep').meta({ description: 'When their member goes down' }),

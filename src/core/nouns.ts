@@ -141,6 +141,8 @@ export interface Webhook {
 export interface Access {
   readonly tokens: readonly Token[]
   readonly webhooks: readonly Webhook[]
+  /** Signs the cookies of sticky pools; absent: none was needed so far. A secret, and never shown. */
+  readonly sticky_key?: string
 }
 
 /** Token id → when it was last used. */

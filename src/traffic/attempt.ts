@@ -10,6 +10,7 @@ import type { Destination } from '../core/routes.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { State } from '../state.ts'
 import type { MemberSlot, Picker, Slot, Slots } from './slots.ts'
+import { type Place, type Sticky, setCookieLine } from './sticky.ts'
 
 /** What the protocol does after an attempt ended. */
 export type Step =
@@ -28,6 +29,11 @@ export interface AttemptContext {
   /** Ms since 1970. */
   readonly now: () => number
   readonly onRetry: (pool: string | null, reason: AttemptEnd | 'status' | 'budget') => void
+}
+
+/** Where a protocol has cookies: the value of the one with that name, null if there is none. */
+export interface Cookies {
+  cookie(name: string): string | null
 }
 
 const CODES: Readonly<Record<AttemptEnd, ErrorCode>> = {
@@ -74,6 +80,9 @@ export class Attempt implements Circumstances {
   #told = false
   /** When it began (ms, monotonic); NaN where nobody wants to know. */
   #takenAt = Number.NaN
+  /** What keeps the client in place, where anything does; and where its cookie leads. */
+  #sticky: Sticky | null = null
+  #place: Place | null = null
   readonly #tried: Slot[] = []
   /** Members all of whose upstreams were tried. */
   readonly #spent: MemberSlot[] = []
@@ -83,12 +92,19 @@ export class Attempt implements Circumstances {
   }
 
   /** The first upstream for a request on `entry` by the client whose address hashes to `key`; `now` in ms. Null: nobody. */
-  begin(entry: Destination, key: number, now: number): Slot | null {
+  begin(entry: Destination, key: number, now: number, cookies: Cookies | null = null): Slot | null {
     this.#entry = entry
     this.#key = key
+    this.#sticky = null
+    this.#place = null
     const picker = this.#restart(now)
     if (picker === undefined) return null
     picker.budget.earn()
+    const { sticky } = picker
+    if (sticky !== null && cookies !== null) {
+      this.#sticky = sticky
+      this.#place = sticky.byTag.get(cookies.cookie(sticky.cookie) ?? '') ?? null
+    }
     return this.#take(this.#pick(picker), picker)
   }
 
@@ -195,6 +211,14 @@ export class Attempt implements Circumstances {
     return this.#picker()?.plan.pool ?? null
   }
 
+  /** The field line by which the client learns where it is kept from now on; '' when it knows, or is not kept. */
+  get cookieLine(): string {
+    const sticky = this.#sticky
+    if (sticky === null || this.slot === null) return ''
+    const tag = sticky.tags.get(this.slot)
+    return tag === undefined || tag === this.#place?.tag ? '' : setCookieLine(sticky.cookie, tag)
+  }
+
   /** Ms that a request may wait for somebody to return; 0: it may not. */
   get hold(): number {
     return this.#picker()?.plan.hold ?? 0
@@ -237,6 +261,10 @@ export class Attempt implements Circumstances {
       const sibling = last.instances.pick(this.#key, this.#tried)
       if (sibling !== undefined) return sibling
     }
+    if (last === undefined && this.#place !== null) {
+      const kept = this.#pickKept(picker, this.#place)
+      if (kept !== undefined) return kept
+    }
     for (;;) {
       const member = picker.choices.pick(this.#key, this.#spent)
       if (member === undefined) break
@@ -251,6 +279,13 @@ export class Attempt implements Circumstances {
     const { fallback } = picker.plan
     const next = fallback === null ? undefined : this.#context.slots.picker(this.#context.state.snapshot, fallback)
     return next && this.#pick(next)
+  }
+
+  /** Whom the client's cookie names, if that one is ready. The place may be of before: slots outlive pickers. */
+  #pickKept(picker: Picker, { member, slot }: Place): Slot | undefined {
+    if (!picker.members.includes(member) || (slot !== null && !member.slots.includes(slot))) return undefined
+    if (member.load.inFlight >= member.limit) return undefined
+    return slot ?? member.instances.pick(this.#key, this.#tried)
   }
 
   #pickOf(member: MemberSlot): Slot | undefined {

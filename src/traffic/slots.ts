@@ -10,6 +10,7 @@ import { type Candidate, freshLoad, type Policy } from '../core/policies/policy.
 import { viewAt } from '../core/snapshot.ts'
 import { RetryBudget } from './budget.ts'
 import { Recent } from './recent.ts'
+import { compileSticky, type Sticky } from './sticky.ts'
 
 /** One upstream. `held` is the business of the protocol that dials it: its idle connections. */
 export interface Slot extends Candidate {
@@ -51,6 +52,9 @@ export interface Picker {
   readonly budget: RetryBudget
   /** Ms after which an answer is a failure; 0: however long it takes. */
   readonly slowAfter: number
+  /** What keeps clients with their members; null: nothing. Made with `stickyKey`. */
+  readonly sticky: Sticky | null
+  readonly stickyKey: string | undefined
   /** Does anybody want to know how long answers take? */
   readonly timed: boolean
 }
@@ -82,7 +86,8 @@ export class Slots {
     const known = this.#pickers.get(target)
     if (known?.seen === snapshot) return known
     const plan = viewAt(snapshot, target)?.plan
-    if (known !== undefined && known.plan === plan) {
+    const { sticky_key: stickyKey } = snapshot.world.access.value
+    if (known !== undefined && known.plan === plan && known.stickyKey === stickyKey) {
       known.seen = snapshot
       return known
     }
@@ -92,15 +97,23 @@ export class Slots {
     }
     const at = target.indexOf('@')
     const port = at < 0 ? '' : target.slice(at)
-    const slowAfter =
-      (plan.pool === null ? undefined : poolOf(snapshot.world, plan.pool))?.passive.unhealthy_latency ?? 0
+    const pool = plan.pool === null ? undefined : poolOf(snapshot.world, plan.pool)
+    const slowAfter = pool?.passive.unhealthy_latency ?? 0
     const members = plan.choices.map(choice => this.#member(snapshot, choice, port))
+    // In a failover pool, and for a pinned route, the order decides.
+    const balances = plan.policy !== 'ordered' && port === ''
+    const sticky =
+      balances && pool?.sticky !== undefined && stickyKey !== undefined
+        ? compileSticky(pool.sticky.cookie, stickyKey, pool.name, members)
+        : null
     const picker: Picker = {
       plan,
       seen: snapshot,
       members,
       choices: policies[plan.policy](members, this.#random, monotonic),
       slowAfter,
+      sticky,
+      stickyKey,
       timed: slowAfter > 0 || plan.policy === 'latency',
       emergency: plan.emergency.map(choice => this.#member(snapshot, choice, port)),
       budget: this.#budget(plan.pool ?? target),

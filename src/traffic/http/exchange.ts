@@ -8,10 +8,11 @@ import type { Snapshot } from '../../core/nouns.ts'
 import { hashText } from '../../core/policies/ip-hash.ts'
 import { matchRoute, type RouteEntry } from '../../core/routes.ts'
 import { type ErrorCode, type Refusal, refuse } from '../../errors.ts'
-import { Attempt } from '../attempt.ts'
+import { Attempt, type Cookies } from '../attempt.ts'
 import { type Poured, TAKEN } from '../pour.ts'
 import type { Ticket } from '../waiting.ts'
 import type { ClientConnection } from './client.ts'
+import { readCookie } from './cookies.ts'
 import type { HttpListener } from './listener.ts'
 import { type FixedAnswer, ownAnswer, statusOf } from './own-answers.ts'
 import { Reply } from './reply.ts'
@@ -27,7 +28,7 @@ import { downstreamResponseHead, upstreamRequestHead } from './write-head.ts'
 
 const tooLate = refuse('request_timeout', 'the body of the request did not arrive in time')
 
-export class Exchange implements Served {
+export class Exchange implements Served, Cookies {
   /** The request is a HEAD. */
   toHead = false
 
@@ -103,11 +104,16 @@ export class Exchange implements Served {
     const attempt = this.#attempt
     attempt.idempotent = isIdempotent(head.line.method)
     const key = this.#client.peer.trusted ? hashText(head.client) : this.#peerKey
-    const slot = attempt.begin(entry, key, listener.context.now())
+    const slot = attempt.begin(entry, key, listener.context.now(), this)
     // The body may be refused on sight.
     if (!this.#readBody(bytes, head.end)) return
     if (slot === null) this.#outage()
     else this.#sending.dial()
+  }
+
+  cookie(name: string): string | null {
+    const { text, line, end } = this.#head
+    return readCookie(text, line.at, end - 2, name)
   }
 
   onClientData(chunk: Buffer): void {
@@ -253,7 +259,7 @@ export class Exchange implements Served {
     const untilClose = this.#reply.frame(head, minor)
     // A client that is still sending has not been heard to the end: no other request can follow on this connection.
     if (!this.#sending.whole || untilClose || this.#listener.draining) this.#persistent = false
-    this.#reply.begin(head, this.#connectionField(), changes)
+    this.#reply.begin(head, this.#connectionField(), changes, attempt.cookieLine)
     this.#awaitAnswer()
     return true
   }
@@ -301,6 +307,7 @@ export class Exchange implements Served {
       return false
     }
     this.#asked = null
+    const cookie = this.#attempt.cookieLine
     this.#attempt.respond(101)
     this.#leaveRoom(true)
     this.#sending.forget()
@@ -315,7 +322,7 @@ export class Exchange implements Served {
       },
     })
     this.#tunnel = tunnel
-    tunnel.open(downstreamResponseHead(head, 'none', 'upgrade', entry.rules?.response))
+    tunnel.open(downstreamResponseHead(head, 'none', 'upgrade', entry.rules?.response, cookie))
     sessions.add(tunnel, asked)
     return true
   }

@@ -35,10 +35,10 @@ export class Reply {
     return this.#framing === 'close'
   }
 
-  /** The head, after `frame`. `connection`: what to say about the connection, '' for nothing; `changes` of the route. */
-  begin(head: ResponseHead, connection: '' | 'close' | 'keep-alive', changes: FieldChanges | null): void {
+  /** The head, after `frame`. `connection`: what to say about the connection, '' for nothing; `changes` of the route; `line`: one more field. */
+  begin(head: ResponseHead, connection: '' | 'close' | 'keep-alive', changes: FieldChanges | null, line: string): void {
     this.#changes = changes
-    this.#unwritten = downstreamResponseHead(head, this.#framing, connection, changes)
+    this.#unwritten = downstreamResponseHead(head, this.#framing, connection, changes, line)
   }
 
   /** Body bytes `[from, to)`. */

@@ -76,12 +76,14 @@ export function framingFor(head: ResponseHead, clientMinor: number): ResponseHea
  *
  * @param connection what to say about the connection: '' says nothing, which means that an HTTP/1.1 connection stays
  * @param changes of the route; an interim answer only loses fields
+ * @param line a field line of ours; '' for none
  */
 export function downstreamResponseHead(
   head: ResponseHead,
   framing: ResponseHead['body'],
   connection: '' | 'close' | 'keep-alive' | 'upgrade',
   changes: FieldChanges | null = null,
+  line = '',
 ): string {
   const { text, status, fieldsStart, reasonStart } = head
   if (changes !== null) cutDropped(head.cuts, text, fieldsStart, head.end - 2, changes)
@@ -89,6 +91,7 @@ export function downstreamResponseHead(
   let out = asItCame ? '' : `HTTP/1.1 ${status} ${text.slice(reasonStart, fieldsStart)}`
   out += kept(text, asItCame ? 0 : fieldsStart, head.end - 2, head.cuts)
   if (changes !== null && (status >= 200 || status === 101)) out += changes.lines
+  if (line !== '') out += line
   if (framing === 'chunked') out += CHUNKED
   else if (head.contentLength !== -1 && status >= 200 && status !== 204)
     out += `Content-Length: ${head.contentLength}\r\n`
