@@ -272,6 +272,8 @@ export class Attempt implements Circumstances {
       if (slot !== undefined) return slot
       this.#spent.push(member)
     }
+    // Whoever is ready has no room: that is no outage, and nobody who should not serve has to.
+    if (this.full) return undefined
     for (const member of picker.emergency) {
       const slot = this.#pickOf(member)
       if (slot !== undefined) return slot
@@ -289,11 +291,10 @@ export class Attempt implements Circumstances {
   }
 
   #pickOf(member: MemberSlot): Slot | undefined {
-    if (member.load.inFlight >= member.limit) {
-      this.full = true
-      return undefined
-    }
-    return member.instances.pick(this.#key, this.#tried)
+    if (member.load.inFlight < member.limit) return member.instances.pick(this.#key, this.#tried)
+    // One that was tried has this very request in flight: it did not lack the room.
+    this.full ||= !this.#tried.some(slot => slot.member === member)
+    return undefined
   }
 
   #take(slot: Slot | undefined, { timed }: Picker): Slot | null {

@@ -51,3 +51,50 @@ for (const mode of ['failover', 'load_balancing'] as const) {
     t.equal((await engine.ask(GET)).status, 200)
   })
 }
+
+test('what a full pool cannot take goes neither to its fallback nor to whoever is not ready', async t => {
+  let release = () => {}
+  const gate = new Promise<void>(resolve => {
+    release = resolve
+  })
+  await using busy = await rawUpstream(async peer => {
+    await peer.request()
+    await gate
+    peer.send(ok('done'))
+  })
+  await using spare = await rawUpstream(answering(ok('spare')))
+  const gateway = (name: string, http_port: number, liveness = 'assumed') => {
+    return { name, address: '127.0.0.1', http_port, liveness }
+  }
+  const pool = { max_connections: 1, on_all_down: { action: 'fallback', pool: 'q' } }
+  await using engine = await startEngine({
+    gateways: [gateway('a', busy.port), gateway('b', spare.port), gateway('unseen', spare.port, 'heartbeat')],
+    pools: [
+      { name: 'p', members: ['a', 'unseen'], ...pool },
+      { name: 'q', members: ['b'] },
+    ],
+    routes: [{ name: 'web', target: { pool: 'p' } }],
+  })
+  const waiting = engine.ask(GET)
+  await until(() => busy.connections.length === 1, 'it has the one that it takes')
+  const refused = await engine.ask(GET)
+  t.match(refused, { status: 503 })
+  t.match(refused.field('proxy-status'), /connection_limit_reached/)
+  release()
+  t.equal((await waiting).status, 200)
+})
+
+test('a member that takes one request and refuses it is not full', async t => {
+  await using spare = await rawUpstream(answering(ok('spare')))
+  const gateway = (name: string, http_port: number) => ({ name, address: '127.0.0.1', http_port })
+  const pool = { max_connections: 1, on_all_down: { action: 'fallback', pool: 'q' } }
+  await using engine = await startEngine({
+    gateways: [gateway('a', await refusingPort()), gateway('b', spare.port)],
+    pools: [
+      { name: 'p', members: ['a'], ...pool },
+      { name: 'q', members: ['b'] },
+    ],
+    routes: [{ name: 'web', target: { pool: 'p' } }],
+  })
+  t.match(await engine.ask(GET), { status: 200, body: 'spare' })
+})
