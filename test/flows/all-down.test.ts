@@ -63,12 +63,14 @@ test('what a full pool cannot take goes neither to its fallback nor to whoever i
     peer.send(ok('done'))
   })
   await using spare = await rawUpstream(answering(ok('spare')))
-  const gateway = (name: string, http_port: number, liveness = 'assumed') => {
-    return { name, address: '127.0.0.1', http_port, liveness }
-  }
-  const pool = { max_connections: 1, on_all_down: { action: 'fallback', pool: 'q' } }
+  const gateway = (name: string, http_port: number) => ({ name, address: '127.0.0.1', http_port })
+  const pool = { max_connections: 1, on_all_down: { action: 'fallback' as const, pool: 'q' } }
   await using engine = await startEngine({
-    gateways: [gateway('a', busy.port), gateway('b', spare.port), gateway('unseen', spare.port, 'heartbeat')],
+    gateways: [
+      gateway('a', busy.port),
+      gateway('b', spare.port),
+      { ...gateway('unseen', spare.port), liveness: 'heartbeat' },
+    ],
     pools: [
       { name: 'p', members: ['a', 'unseen'], ...pool },
       { name: 'q', members: ['b'] },
@@ -87,7 +89,7 @@ test('what a full pool cannot take goes neither to its fallback nor to whoever i
 test('a member that takes one request and refuses it is not full', async t => {
   await using spare = await rawUpstream(answering(ok('spare')))
   const gateway = (name: string, http_port: number) => ({ name, address: '127.0.0.1', http_port })
-  const pool = { max_connections: 1, on_all_down: { action: 'fallback', pool: 'q' } }
+  const pool = { max_connections: 1, on_all_down: { action: 'fallback' as const, pool: 'q' } }
   await using engine = await startEngine({
     gateways: [gateway('a', await refusingPort()), gateway('b', spare.port)],
     pools: [
