@@ -78,7 +78,12 @@ function outside(scope: readonly string[], before: Definitions, after: Definitio
       const route = definitions.routes.find(one => one.name === name)
       return route !== undefined && !ownsRoute(scope, definitions, route)
     }
-    return foreign(before) || foreign(after) || (kind === 'pool' && reachesOut(scope, before, after, name))
+    return (
+      foreign(before) ||
+      foreign(after) ||
+      (kind === 'pool' && reachesOut(scope, before, after, name)) ||
+      (kind === 'route' && takesOver(scope, before, after, name))
+    )
   }
 }
 
@@ -92,6 +97,24 @@ function reachesOut(scope: readonly string[], before: Definitions, after: Defini
     taken.some(({ gateway }) => !ownsGateway(scope, before, gateway)) ||
     (fallback !== undefined && fallback !== (was && fallbackOf(was)) && !scope.includes(fallback))
   )
+}
+
+/** The more specific of two routes gets the requests: it must not get what goes to somebody else's route of the very same host. */
+function takesOver(scope: readonly string[], before: Definitions, after: Definitions, name: string): boolean {
+  const [was, is] = [before, after].map(({ routes }) => routes.find(route => route.name === name))
+  if (!is?.enabled || (was?.enabled && matching(was) === matching(is))) return false
+  return before.routes.some(other => other.name !== name && covers(other, is) && !ownsRoute(scope, before, other))
+}
+
+const matching = ({ protocol, listener, match }: Route): string => JSON.stringify([protocol, listener, match])
+
+/** Would requests of `inner` be `outer`'s if there were no `inner`? A port of its own is nobody else's. */
+function covers(outer: Route, inner: Route): boolean {
+  if (inner.protocol !== outer.protocol || inner.listen !== undefined || outer.listen !== undefined) return false
+  if (inner.match.host !== outer.match.host || inner.match.sni !== outer.match.sni) return false
+  if (inner.listener !== outer.listener && inner.listener !== undefined && outer.listener !== undefined) return false
+  const folder = outer.match.path.endsWith('/') ? outer.match.path : `${outer.match.path}/`
+  return inner.match.path === outer.match.path || inner.match.path.startsWith(folder)
 }
 
 const fallbackOf = ({ on_all_down }: Pool): string | undefined => ('pool' in on_all_down ? on_all_down.pool : undefined)

@@ -8,7 +8,7 @@ const gateway = (name: string) => ({ name, address: '127.0.0.1' })
 const pinned = (name: string, to: string) => ({ name, match: { host: `${name}.test` }, target: { gateway: to } })
 
 /** `a` and `b` belong to two teams; `both` is in their pools, `free` in none, `lonely` in none but with a route. */
-const before = define({
+const written = {
   gateways: ['one', 'two', 'both', 'free', 'lonely'].map(gateway),
   pools: [
     { name: 'a', members: ['one', 'both'] },
@@ -22,7 +22,8 @@ const before = define({
     pinned('pin-lonely', 'lonely'),
     { name: 'hello', match: { host: 'hello.test' }, target: { respond: { status: 200 } } },
   ],
-})
+}
+const before = define(written)
 const world = worldOf(before)
 const of = (names: readonly string[], owns: (name: string) => boolean) => names.filter(owns)
 
@@ -204,5 +205,35 @@ test('holds, failovers and tokens are kept to the scope too', t => {
 test('a route that belongs to nobody is not made by pinning it to a free gateway', t => {
   const next = having({ routes: [pinned('mine', 'free') as unknown as Route] })
   t.match(exceeds(['a'], world, { definitions: next }), { code: 'forbidden', detail: ' route:mine ' })
+  t.end()
+})
+
+test('a route takes nothing away from a route of others that has the same host', t => {
+  const route = (more: object) => ({ name: 'new', target: { pool: 'a' }, ...more })
+  const adding = (more: object) => {
+    const next: Definitions = define({ ...written, routes: [...written.routes, route(more)] })
+    return exceeds(['a'], world, { definitions: next })?.code
+  }
+  t.equal(adding({ match: { host: 'b.test', path: '/login' } }), 'forbidden')
+  t.equal(adding({ match: { host: 'b.test', path: '/login' }, listener: 'web' }), 'forbidden')
+  t.equal(adding({ match: { host: 'hello.test', path: '/login' } }), 'forbidden')
+  t.equal(adding({ match: { host: 'a.test', path: '/login' } }), undefined, 'from a route of its own')
+  t.equal(adding({ match: { host: 'deep.b.test', path: '/login' } }), undefined, 'another host')
+  t.equal(adding({ match: { host: 'b.test', path: '/login' }, enabled: false }), undefined, 'it takes nothing yet')
+  t.equal(adding({ protocol: 'tcp', listen: '127.0.0.1:7001', gateway_port: 22 }), undefined)
+  t.end()
+})
+
+test('a route that shares a host with others may be changed as long as it matches what it did', t => {
+  const inside = { name: 'inside', match: { host: 'b.test', path: '/a' }, target: { pool: 'a' } }
+  const change = (was: object, is: object) => {
+    const [from, to] = [was, is].map(more =>
+      define({ ...written, routes: [...written.routes, { ...inside, ...more }] }),
+    )
+    return from && to && exceeds(['a'], worldOf(from), { definitions: to })?.code
+  }
+  t.equal(change({}, { title: 'Ours' }), undefined)
+  t.equal(change({}, { match: { host: 'b.test', path: '/b' } }), 'forbidden')
+  t.equal(change({ enabled: false }, { enabled: true }), 'forbidden')
   t.end()
 })
