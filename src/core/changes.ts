@@ -7,7 +7,7 @@ import { probeSignal } from './checks.ts'
 import { evaluate, recordOf, signal } from './evaluate.ts'
 import type { FactDraft } from './events.ts'
 import { endFailovers } from './failover.ts'
-import { expire, hold, holdsOf, release } from './holds.ts'
+import { expire, hold, holdsOf, isAnnounced, release } from './holds.ts'
 import { dropStale, instancesOf, join, leave, refuseInstance, turnAway } from './instances.ts'
 import { gatewayOf } from './member.ts'
 import type { Announcement, Definitions, Hold, World } from './nouns.ts'
@@ -107,11 +107,6 @@ export function probed(name: string): Change {
     const moved = signal({ liveness: liveness.value, facts: [] }, name, given)
     return proposal(world, { liveness: moved.liveness, holds: holds.value }, moved.facts)
   }
-}
-
-/** Set by the instance itself, in its beats. What an administrator set stays until an administrator lifts it. */
-function isAnnounced({ instance, holder }: Hold): boolean {
-  return instance !== undefined && instance === holder
 }
 
 /** Does another instance of the gateway beat, one that is not held? */

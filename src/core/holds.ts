@@ -5,7 +5,7 @@ import type { FactDraft } from './events.ts'
 import type { Beats, Hold, Holds } from './nouns.ts'
 import { own } from './own.ts'
 
-/** More instance holds than any gateway has instances: the oldest goes, so that restarts under ever new names cannot fill the document. */
+/** More instance holds than any gateway has instances: the oldest that an instance announced goes, so that restarts under ever new names cannot fill the document. */
 const MOST_HOLDS = 64
 
 export interface HoldsMoved {
@@ -28,7 +28,14 @@ export function hold(before: HoldsMoved, gateway: string, added: Hold, at: numbe
     facts: same ? before.facts : [...before.facts, fact('member_held', gateway, added, at)],
   }
   const ofInstances = next.filter(({ instance }) => instance !== undefined)
-  return ofInstances.length > MOST_HOLDS ? release(after, gateway, one => one === ofInstances[0], at) : after
+  if (ofInstances.length <= MOST_HOLDS) return after
+  const oldest = ofInstances.find(one => isAnnounced(one) && one !== added) ?? ofInstances[0]
+  return release(after, gateway, one => one === oldest, at)
+}
+
+/** Set by the instance itself, in its beats. What an administrator set stays until an administrator lifts it. */
+export function isAnnounced({ instance, holder }: Hold): boolean {
+  return instance !== undefined && instance === holder
 }
 
 /** Lifts every hold of `gateway` that `which` chooses. */

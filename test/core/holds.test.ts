@@ -48,6 +48,14 @@ test('holds are kept apart by reason, holder and instance', t => {
   t.end()
 })
 
+test('ever new names of instances do not push out what an operator holds', t => {
+  let moved = hold(none, 'home', { ...drained, instance: 'one' }, 1)
+  for (let n = 0; n < 100; n++) moved = hold(moved, 'home', of(`agent-${n}`), 2)
+  const held = holdsOf(moved.holds, 'home')
+  t.match([held[0], held.at(-1), held.length], [{ holder: 'ops', instance: 'one' }, { holder: 'agent-99' }, 64])
+  t.end()
+})
+
 test('a hold runs out at its moment, and the next one is known', t => {
   const moved = hold(hold(none, 'home', { ...drained, until: 10 }, 1), 'nas', { ...drained, until: 20 }, 1)
   t.equal(nextExpiry(moved.holds), 10)
