@@ -253,6 +253,8 @@ export interface Failing {
   readonly since: number
   readonly upstream: string
   readonly last_hit: number
+  /** Of the last hit. */
+  readonly reason: FailureReason
   readonly answered: boolean
 }
 

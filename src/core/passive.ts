@@ -63,7 +63,7 @@ export function onPassive(snapshot: Snapshot, upstream: Target, event: PassiveEv
   } = passiveStep(record, event, rulesOf(pool), () => mayEject(snapshot, pool, upstream))
   // On a port by which its pool is not judged, a last member may fail for as long as it likes.
   const judged = viewsWith(snapshot, upstream).some(view => view === own(snapshot.pools, pool.name))
-  const failing = judged ? failingAfter(wasFailing, upstream.key, event, change, next) : wasFailing
+  const failing = judged ? failingAfter(wasFailing, upstream.key, event, { record: next, change, reason }) : wasFailing
   if (next === record && failing === wasFailing) return null
   const told = change === 'ejected' || change === 'returned'
   return {
@@ -217,13 +217,19 @@ function failingAfter(
   failing: Failing | undefined,
   upstream: string,
   event: PassiveEvent,
-  change: PassiveStep['change'],
-  record: PassiveRecord | undefined,
+  { record, change, reason }: PassiveStep,
 ): Failing | undefined {
-  if (change === 'spared') return { since: failing?.since ?? event.at, upstream, last_hit: event.at, answered: false }
+  if (change === 'spared')
+    return { since: failing?.since ?? event.at, upstream, last_hit: event.at, reason, answered: false }
   if (failing === undefined || failing.upstream !== upstream) return failing
   if (record?.kind === 'ejected') return undefined
-  return event.kind === 'success' && !failing.answered ? { ...failing, answered: true } : failing
+  // What checks found they take back: without requests nothing else ever would.
+  const answers = event.kind === 'success' || (failing.reason === 'probe' && isGood(event))
+  return answers && !failing.answered ? { ...failing, answered: true } : failing
+}
+
+function isGood(event: PassiveEvent): boolean {
+  return event.kind === 'verdict' && event.verdict === true
 }
 
 function moved(

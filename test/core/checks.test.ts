@@ -32,6 +32,19 @@ function replica(definitions: Definitions, known: Known = {}) {
       }
       return facts
     },
+    /** A request that came to nothing. */
+    fail(gateway: string) {
+      const upstream = { key: keyOf(gateway), pool: 'p', gateway }
+      const event = { kind: 'outcome', upstream, route: 'r', result: 'reset', at: time } as const
+      snapshot = advance(snapshot, event)?.snapshot ?? snapshot
+    },
+    /** `ms` later. */
+    tick(ms: number) {
+      time += ms
+      const step = advance(snapshot, { kind: 'tick', at: time })
+      snapshot = step?.snapshot ?? snapshot
+      return (step?.facts ?? []).map(({ kind, cause }) => `${kind} ${cause}`)
+    },
     state: (gateway: string, name = 'p') =>
       snapshot.pools[name]?.members.find(member => member.gateway === gateway)?.state,
     health: () => snapshot.pools.p?.health,
@@ -87,6 +100,29 @@ test('the last member that could serve stays, and its pool is failing', t => {
   it.results('a', '+---')
   t.strictSame(it.results('b', '+---'), ['pool_outage_started passive'])
   t.equal(it.state('b'), 'up')
+  t.equal(it.health(), 'red')
+  t.end()
+})
+
+test('a pool that its checks made failing is that no more 10 s after they pass again, also without a request', t => {
+  const it = replica(define({ gateways, pools: [pool] }))
+  it.results('a', '+---')
+  it.results('b', '+---+')
+  t.strictSame(it.tick(20 * SECOND), [], 'one pass is no verdict')
+  it.results('b', '+')
+  t.strictSame(it.tick(0), ['pool_outage_resolved passive'])
+  t.equal(it.health(), 'yellow')
+  t.end()
+})
+
+test('a pool that requests made failing is not well because its checks pass', t => {
+  const it = replica(define({ gateways, pools: [pool] }))
+  it.results('a', '+---')
+  it.results('b', '++')
+  for (let n = 0; n < 3; n++) it.fail('b')
+  t.equal(it.health(), 'red')
+  it.results('b', '+++')
+  t.strictSame(it.tick(20 * SECOND), [])
   t.equal(it.health(), 'red')
   t.end()
 })
