@@ -38,6 +38,7 @@ for (const [what, body] of Object.entries({
   'no address': { name: 'x' },
   'another protocol': { name: 'x', url: 'ftp://example.com/' },
   'a password in the address': { name: 'x', url: 'https://me:secret@example.com/' },
+  'a password without a name in the address': { name: 'x', url: 'https://:secret@example.com/' },
   'an unknown kind of event': { name: 'x', url: 'https://example.com/', kinds: ['gateway_exploded'] },
   'no kind at all': { name: 'x', url: 'https://example.com/', kinds: [] },
   'a secret that is too short': { name: 'x', url: 'https://example.com/', secret: 'whsec_c2hvcnQ=' },

@@ -38,7 +38,9 @@ const url = z
   .string()
   .max(2000)
   .refine(text => /^https?:$/.test(URL.parse(text)?.protocol ?? ''), { error: 'expected an http or https address' })
-  .refine(text => (URL.parse(text)?.username ?? '') === '', { error: 'an address has no user and no password' })
+  .refine(text => `${URL.parse(text)?.username ?? ''}${URL.parse(text)?.password ?? ''}` === '', {
+    error: 'an address has no user and no password',
+  })
   .meta({ description: 'Where events are posted to', examples: ['https://hooks.example.com/gatepool'] })
 
 const secret = z
