@@ -98,10 +98,11 @@ const before = residentMemory(running.pid)
 const droppedBefore = dropped()
 let most = 0
 let largest = before
-const watching = setInterval(async () => {
+const look = async () => {
   largest = Math.max(largest, residentMemory(running.pid))
   most = Math.max(most, await metric(url, 'gatepool_udp_sessions_active').catch(() => 0))
-}, 500)
+}
+const watching = setInterval(() => void look(), 500)
 const start = performance.now()
 for (let sent = 0; sent < datagrams; ) {
   const sockets = await Promise.all(Array.from({ length: SOCKETS }, (_, i) => bound(`127.1.0.${(i % ADDRESSES) + 1}`)))

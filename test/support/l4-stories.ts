@@ -90,7 +90,7 @@ export async function datagramPairs({ pairs, clients }: { pairs: number; clients
   const port = l4.port('udp')
   let done = 0
   let lost = 0
-  let killed: Promise<void> | null = null
+  const killed: Promise<void>[] = []
   const each = pairs / clients
   const goesOn = await Promise.all(
     Array.from({ length: clients }, async (_, client) => {
@@ -104,13 +104,13 @@ export async function datagramPairs({ pairs, clients }: { pairs: number; clients
         last = await answerIs(socket, text)
         if (last) done++
         else lost++
-        if (done === pairs / 2) killed ??= first.kill()
+        if (done === pairs / 2 && killed.length === 0) killed.push(first.kill())
       }
       socket.close()
       return last
     }),
   )
-  await killed
+  await Promise.all(killed)
   return { pairs, done, lost, stuck: goesOn.filter(answered => !answered).length }
 }
 
