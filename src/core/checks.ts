@@ -193,7 +193,7 @@ export function probeSignal(world: World, gateway: Gateway, record: GatewayRecor
 function hasRisen({ checks, require }: Place, record: CheckRecord | undefined): boolean {
   const each = checks.map(({ rise }, i) => {
     const run = record?.[i] ?? null
-    return run && run.passed && run.times >= rise
+    return run === null ? null : run.passed && run.times >= rise
   })
   return decide(each, require) === true
 }

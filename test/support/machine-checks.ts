@@ -76,7 +76,7 @@ export function createChecks(): Checks {
   const risen = (place: Place, key: string) =>
     decide(
       of(place, key).map(
-        (story, i) => story !== undefined && story.passed && story.times >= (place.rules[i]?.rise ?? 1),
+        (story, i) => story?.passed === true && story.times >= (place.rules[i]?.rise ?? 1),
       ),
       place.require,
     ) === true
