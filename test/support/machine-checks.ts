@@ -75,9 +75,7 @@ export function createChecks(): Checks {
     )
   const risen = (place: Place, key: string) =>
     decide(
-      of(place, key).map(
-        (story, i) => story?.passed === true && story.times >= (place.rules[i]?.rise ?? 1),
-      ),
+      of(place, key).map((story, i) => story?.passed === true && story.times >= (place.rules[i]?.rise ?? 1)),
       place.require,
     ) === true
   const places = (world: World, name: string) => {
