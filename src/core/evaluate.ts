@@ -36,12 +36,12 @@ export function newestBeat(beats: Readonly<Record<string, Beat>> | undefined): n
   return newest
 }
 
-/** When (ms) a gateway passed an active check last, or -Infinity. */
+/** When (ms) a gateway last passed an active check that it passes by its verdict too, or -Infinity. */
 export function newestPass(checks: Sight['checks'], gateway: string): number {
   let newest = Number.NEGATIVE_INFINITY
   for (const [key, record] of Object.entries(checks)) {
     if (key.split('/', 2)[1] !== gateway) continue
-    for (const run of record) if (run?.passed === true) newest = Math.max(newest, run.at)
+    for (const run of record) if (run?.passed && run.verdict) newest = Math.max(newest, run.at)
   }
   return newest
 }

@@ -291,6 +291,8 @@ test('what probes found before this replica listened brings nobody back', t => {
   }
   t.strictSame(later(at(START - 1)), [])
   t.strictSame(later(at(START)), ['gateway_alive'])
+  const once = { [keyOf('a')]: [{ ...passed, verdict: false, times: 1, at: START }] }
+  t.strictSame(later(once), [], 'nor does one pass of a check that has failed')
   t.strictSame(
     evaluate(definitions, livenessOf({ a: up, b: down }), { beats: {}, checks: {}, observing_since: 0 }, START * 2)
       .facts,

@@ -302,10 +302,10 @@ export function createOracle(start: number): Oracle {
     checked(gateway, place, key, check, passed, at, before) {
       const rules = place.rules[check]
       if (rules === undefined) return
-      checks.result(key, check, passed, rules)
+      const isGood = checks.result(key, check, passed, rules)
       const it = story(gateway)
       it.checkedAt = at
-      if (passed) {
+      if (passed && isGood) {
         if (it.passedAt < listeningSince) it.cleared = at
         it.passedAt = at
       }
