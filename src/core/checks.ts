@@ -12,6 +12,7 @@ import type { CheckRecord, Gateway, GatewayRecord, Pool, Run, Snapshot, World } 
 import { own } from './own.ts'
 import { isOut, onPassive, type PassiveChange, poolOf, put } from './passive.ts'
 import { judgedPort } from './snapshot.ts'
+import { decide } from './verdicts.ts'
 
 export type ActiveCheck = Pool['active'][number]
 
@@ -41,13 +42,6 @@ export function nextCheck(run: Run | null, { interval, fast_interval }: ActiveCh
 export function verdictOf(record: CheckRecord | undefined, checks: number, require: Pool['require']): boolean | null {
   const verdicts = Array.from({ length: checks }, (_, i) => record?.[i]?.verdict ?? null)
   return decide(verdicts, require)
-}
-
-/** Of results or verdicts, what `require` makes of them; null: it is open yet. */
-export function decide(each: readonly (boolean | null)[], require: Pool['require']): boolean | null {
-  const decisive = require === 'any'
-  if (each.includes(decisive)) return decisive
-  return each.length > 0 && each.every(one => one === !decisive) ? !decisive : null
 }
 
 /** One result. Null: it was of a check that is there no more. */

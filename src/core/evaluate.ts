@@ -7,6 +7,7 @@ import { nextStale } from './instances.ts'
 import { move, type Signal } from './machine.ts'
 import type { Beat, Definitions, Gateway, GatewayRecord, Liveness, Sight, World } from './nouns.ts'
 import { own } from './own.ts'
+import { decide } from './verdicts.ts'
 
 const UNKNOWN: GatewayRecord = { state: 'unknown' }
 
@@ -36,12 +37,16 @@ export function newestBeat(beats: Readonly<Record<string, Beat>> | undefined): n
   return newest
 }
 
-/** When (ms) a gateway last passed an active check that it passes by its verdict too, or -Infinity. */
-export function newestPass(checks: Sight['checks'], gateway: string): number {
+/** When (ms) active checks that a gateway passes by their verdict were made last, or -Infinity. */
+export function newestVoucher({ pools }: Definitions, checks: Sight['checks'], gateway: string): number {
   let newest = Number.NEGATIVE_INFINITY
   for (const [key, record] of Object.entries(checks)) {
-    if (key.split('/', 2)[1] !== gateway) continue
-    for (const run of record) if (run?.passed && run.verdict) newest = Math.max(newest, run.at)
+    const [pool, name] = key.split('/', 2)
+    if (name !== gateway) continue
+    const require = pools.find(one => one.name === pool)?.require ?? 'all'
+    const verdicts = record.map(run => run?.verdict ?? null)
+    if (decide(verdicts, require) !== true) continue
+    for (const run of record) newest = Math.max(newest, run?.at ?? newest)
   }
   return newest
 }
@@ -70,7 +75,8 @@ function dueOf(definitions: Definitions, gateway: Gateway, record: GatewayRecord
   if (gateway.liveness === 'assumed' || record.state === 'unknown' || record.state === 'down') return null
   if (gateway.liveness === 'probe') {
     // What a probe finds is acted upon at once, so only the end of a cooldown is a matter of time.
-    const vouched = record.state === 'returning' && newestPass(seen.checks, gateway.name) >= seen.observing_since
+    const vouched =
+      record.state === 'returning' && newestVoucher(definitions, seen.checks, gateway.name) >= seen.observing_since
     return vouched ? cooled(definitions, gateway, record) : null
   }
   const threshold = definitions.settings.gateway_down_threshold

@@ -2,10 +2,11 @@
  * Passive health's own clock: ticks when time moves a record, and a trial of each upstream that is out and due for one.
  */
 import type { Clock } from '../clock.ts'
-import { CONNECT, checksOf, decide } from '../core/checks.ts'
+import { CONNECT, checksOf } from '../core/checks.ts'
 import { gatewayOf, upstreamsOf } from '../core/member.ts'
 import type { Upstream } from '../core/nouns.ts'
 import { passiveAgenda, poolOf, targetOf, upstreamOf } from '../core/passive.ts'
+import { decide } from '../core/verdicts.ts'
 import type { State } from '../state.ts'
 import { runCheck } from './check.ts'
 import { answersDatagrams } from './datagram.ts'

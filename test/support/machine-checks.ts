@@ -22,8 +22,7 @@ interface Story {
 }
 
 export interface Checks {
-  /** Answers whether the check is passed by its verdict now. */
-  result(key: string, check: number, passed: boolean, rules: Rules): boolean
+  result(key: string, check: number, passed: boolean, rules: Rules): void
   /** Forgets the results of upstreams that `stays` does not name. */
   forget(stays: (key: string) => boolean): void
   verdict(place: Place, key: string): boolean | null
@@ -31,8 +30,6 @@ export interface Checks {
   passing(place: Place, key: string): boolean | null
   /** Does a gateway pass its checks anywhere? */
   lives(world: World, gateway: string): boolean | null
-  /** Did it pass the last of any check that it passes by the verdict? */
-  passed(gateway: string): boolean
   /** Did it pass often enough in a row anywhere? */
   rises(world: World, gateway: string): boolean
   /** Are the last results everywhere bad? */
@@ -89,9 +86,7 @@ export function createChecks(): Checks {
       const times = before?.passed === passed ? before.times + 1 : 1
       const was = before?.verdict ?? null
       const turns = passed ? was === null || times >= rise : times >= fall
-      const verdict = turns ? passed : was
-      stories.set(`${key}#${check}`, { verdict, passed, times })
-      return verdict === true
+      stories.set(`${key}#${check}`, { verdict: turns ? passed : was, passed, times })
     },
     forget(stays) {
       for (const id of stories.keys()) if (!stays(id.slice(0, id.lastIndexOf('#')))) stories.delete(id)
@@ -106,7 +101,6 @@ export function createChecks(): Checks {
       if (each.includes(true)) return true
       return each.length > 0 && each.every(one => one === false) ? false : null
     },
-    passed: name => [...stories].some(([id, one]) => one.passed && one.verdict === true && id.split('/')[1] === name),
     rises: (world, name) => places(world, name).some(place => place.keys.some(key => risen(place, key))),
     failsEverywhere: (world, name) =>
       places(world, name).every(place => place.keys.every(key => passing(place, key) === false)),

@@ -289,7 +289,7 @@ export function createOracle(start: number): Oracle {
       // What that changes of a verdict shows with the next result.
       for (const [name, it] of gateways) {
         it.checkedAt = -Infinity
-        if (!checks.passed(name)) it.passedAt = -Infinity
+        if (checks.lives(world, name) !== true) it.passedAt = -Infinity
       }
       this.moved(world)
     },
@@ -302,10 +302,11 @@ export function createOracle(start: number): Oracle {
     checked(gateway, place, key, check, passed, at, before) {
       const rules = place.rules[check]
       if (rules === undefined) return
-      const isGood = checks.result(key, check, passed, rules)
+      checks.result(key, check, passed, rules)
       const it = story(gateway)
       it.checkedAt = at
-      if (passed && isGood) {
+      if (checks.lives(before.world, gateway) !== true) it.passedAt = -Infinity
+      else if (checks.verdict(place, key) === true) {
         if (it.passedAt < listeningSince) it.cleared = at
         it.passedAt = at
       }
