@@ -38,7 +38,7 @@ export function newestBeat(beats: Readonly<Record<string, Beat>> | undefined): n
 }
 
 /** When (ms) active checks that a gateway passes by their verdict were made last, or -Infinity. */
-export function newestVoucher({ pools }: Definitions, checks: Sight['checks'], gateway: string): number {
+function newestVoucher({ pools }: Definitions, checks: Sight['checks'], gateway: string): number {
   let newest = Number.NEGATIVE_INFINITY
   for (const [key, record] of Object.entries(checks)) {
     const [pool, name] = key.split('/', 2)

@@ -9,6 +9,7 @@ import { buildTlsRoutes, matchTls, type TlsRouteTable } from '../core/tls-routes
 import { type Refusal, refuse } from '../errors.ts'
 import type { State } from '../state.ts'
 import { inRanges } from './address.ts'
+import type { ListenerStatus } from './http/http.ts'
 import { countRetry, L4Numbers, type Retries } from './l4-numbers.ts'
 import { compileL4, type L4Route } from './l4-route.ts'
 import { whyNotListening } from './listen-errors.ts'
@@ -37,13 +38,6 @@ export interface L4Traffic {
   drain(): Promise<void>
   /** Cuts what is left and lets go of everything. */
   close(): void
-}
-
-export interface ListenerStatus {
-  readonly name: string
-  readonly protocol: string
-  readonly address: string
-  readonly open: boolean
 }
 
 export interface L4Options {
