@@ -12,7 +12,7 @@ import { asked, beats, CLUSTER, draft, local, values } from '../store/samples.ts
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { startCluster, startSentinel } from '../support/redis-groups.ts'
 import { back, storeIn } from '../support/redis-store.ts'
-import { until } from '../support/replicas.ts'
+import { until } from '../support/until.ts'
 
 const skip = withoutRedis()
 const put = (store: Store, rest: Partial<Write>) =>
@@ -214,19 +214,19 @@ test('a Redis Cluster holds all of a gatepool cluster in one slot', { skip }, as
   const url = await startCluster(t)
   const [one, other] = [await storeIn(url), await storeIn(url, 'b')]
   t.teardown(() => Promise.all([one, other].map(store => store[Symbol.asyncDispose]())))
-  const heard = new Promise<void>(resolve => {
-    let calls = 0
-    // The first call says that it listens.
-    other.onNews(() => ++calls === 2 && resolve())
-    void back(other)
-  })
+  let tell = () => {}
+  const heard = () => new Promise<void>(resolve => (tell = resolve))
+  const listens = heard()
+  other.onNews(() => tell())
+  await listens
   t.match(await put(one, { documents: values(1), facts: [draft('x')], audit: asked(1) }), { kind: 'written' })
   t.match(await other.sync({ version: '1', started_at: 1, definitions: '', failing: [] }), {
     documents: { holds: { revision: 1 } },
     heard: [{ id: '1-1' }],
   })
+  const news = heard()
   await put(one, { documents: { holds: values(2).holds } })
-  await heard
+  await news
   t.match(await put(other, { expect: { holds: 1 }, documents: { holds: values(3).holds } }), { kind: 'conflict' })
   t.equal((await other.events({ limit: 10 })).length > 0, true)
 })

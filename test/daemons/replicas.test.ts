@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'tap'
 import { folder } from '../support/launch.ts'
 import { type RedisServer, startRedis, withoutRedis } from '../support/redis.ts'
-import { beatFor, isReady, serving, startGateway, startReplica, type TestReplica, until } from '../support/replicas.ts'
+import { beatFor, isReady, serving, startGateway, startReplica, type TestReplica } from '../support/replicas.ts'
+import { until } from '../support/until.ts'
 
 const skip = withoutRedis()
 

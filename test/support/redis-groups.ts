@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { folder } from './launch.ts'
 import { killRedis, type RedisServer, spawnRedis, startRedis } from './redis.ts'
+import { until } from './until.ts'
 
 async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
@@ -35,7 +35,7 @@ export async function startCluster(t: Test): Promise<string> {
   }
   for (const { client } of nodes) {
     const isWhole = async () => String(await client.call('CLUSTER', 'INFO')).includes('cluster_state:ok')
-    while (!(await isWhole())) await sleep(20)
+    await until('a whole Cluster', isWhole)
   }
   return `redis+cluster://${[0, 1, 2].map(n => `127.0.0.1:${ports[n]}`).join(',')}`
 }
@@ -45,7 +45,9 @@ export async function startSentinel(t: Test): Promise<{ readonly url: string; re
   const [port = 0, second = 0, watching = 0] = await freePorts(3)
   const master = await onPort(t, port, { 'repl-diskless-sync-delay': '0' })
   const replica = await onPort(t, second, { replicaof: `127.0.0.1 ${port}` })
-  while (!(await replica.client.info('replication')).includes('master_link_status:up')) await sleep(20)
+  await until('a replica that follows', async () =>
+    (await replica.client.info('replication')).includes('master_link_status:up'),
+  )
   const file = join(folder(t), 'sentinel.conf')
   writeFileSync(
     file,

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { realClock } from '../../src/clock.ts'
 import type { SharedStore, Store } from '../../src/core/store.ts'
 import { openRedisStore } from '../../src/store/redis/redis.ts'
 import { CLUSTER } from '../store/samples.ts'
+import { until } from './until.ts'
 
 /** Opens the store at `url` and waits until it answers. */
 export async function storeIn(url: string, replica = 'a'): Promise<SharedStore> {
@@ -13,10 +13,10 @@ export async function storeIn(url: string, replica = 'a'): Promise<SharedStore> 
 
 /** Resolves once the store answers (again). */
 export async function back(store: Store): Promise<void> {
-  const answers = () =>
+  await until('an answer of the store', () =>
     store.read().then(
       () => true,
       () => false,
-    )
-  while (!(await answers())) await sleep(5)
+    ),
+  )
 }

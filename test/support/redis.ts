@@ -109,8 +109,13 @@ export async function spawnRedis(args: readonly string[]): Promise<ChildProcess>
   if (typeof program === 'string') throw new Error(program)
   const child = spawn(program.path, args, {
     env: { ...process.env, ...program.env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    // No pipe of ours goes to it: a server that outlived its test would hold it open, and whoever reads it would wait for ever.
+    stdio: ['ignore', 'pipe', 'ignore'],
   })
+  // Should the test end without its teardown, as it does when it takes too long.
+  const kill = () => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   for await (const line of child.stdout) if (/eady to accept connections|Sentinel ID is/.test(String(line))) break
   if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`)
   return child

@@ -2,7 +2,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { ADMIN_TOKEN, type Program, runProgram } from './program.ts'
 
@@ -128,16 +127,6 @@ export function beatFor(t: Test, replicas: readonly TestReplica[], gateways: rea
       targets = next
     },
   }
-}
-
-/** Resolves with the ms that it took until `is` answered true. */
-export async function until(what: string, is: () => Promise<boolean>, most = 15_000): Promise<number> {
-  const started = performance.now()
-  while (!(await is().catch(() => false))) {
-    if (performance.now() - started > most) throw new Error(`not within ${most} ms: ${what}`)
-    await sleep(10)
-  }
-  return performance.now() - started
 }
 
 export const serving = async (replica: TestReplica): Promise<string> =>

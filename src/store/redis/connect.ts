@@ -35,6 +35,7 @@ export function connect({ address, name, random }: ConnectOptions): Connection {
   const client = open(address, name, backOff)
   const subscribers: (Redis | Cluster)[] = []
   let trouble = 'not connected yet'
+  let closed = false
   // Without a listener ioredis writes to the console. What is wrong is told to whoever asks next.
   client.on('error', error => {
     trouble = reason(error)
@@ -63,12 +64,17 @@ export function connect({ address, name, random }: ConnectOptions): Connection {
       subscribers.push(own)
       own.on('error', () => {})
       own.on('message', listener)
-      own.on('ready', () => {
-        // Who may not listen finds out by asking.
-        void own.subscribe(channel).then(listener, () => {})
-      })
+      // A Cluster is ready before the connection that it listens on, and may choose another one meanwhile: then it is asked again. Until
+      // it listens, and for whoever may not listen at all, news is what polling finds.
+      const listen = (): void => {
+        own.subscribe(channel).then(listener, () => {
+          if (!closed && own.status === 'ready') setTimeout(listen, LONGEST_WAIT).unref()
+        })
+      }
+      own.on('ready', listen)
     },
     async [Symbol.asyncDispose]() {
+      closed = true
       for (const one of [client, ...subscribers]) one.disconnect()
     },
   }
