@@ -61,6 +61,8 @@ interface Courier {
   failing: WebhookState['failing']
   timer: Disposable | null
   running: boolean
+  /** Something happened while it was running. */
+  more: boolean
   readonly ended: AbortController
 }
 
@@ -101,7 +103,7 @@ export async function tellWebhooks(options: WebhooksOptions): Promise<Webhooks> 
     const before = { limit: 1, until: webhook.created_at }
     const cursor = own(cursors, webhook.name) ?? (await store.events(before))[0]?.id ?? ''
     const ended = new AbortController()
-    const courier: Courier = { webhook, cursor, last: null, failing: null, timer: null, running: false, ended }
+    const courier: Courier = { webhook, cursor, last: null, failing: null, timer: null, running: false, more: false, ended }
     couriers.set(webhook.name, courier)
     moveTo(courier, cursor)
     void run(courier)
@@ -128,12 +130,15 @@ export async function tellWebhooks(options: WebhooksOptions): Promise<Webhooks> 
 
   /** Tells everything that there is to tell, in order, until an attempt fails. */
   const run = async (courier: Courier): Promise<void> => {
+    // What happens while events are being read may not be among them: they have to be read once more.
+    courier.more = true
     if (courier.running || courier.timer !== null || courier.ended.signal.aborted) return
     courier.running = true
     try {
       for (;;) {
+        courier.more = false
         const facts = await store.events({ limit: PAGE, ...(courier.cursor === '' ? {} : { after: courier.cursor }) })
-        if (facts.length === 0) return
+        if (facts.length === 0 && !courier.more) return
         for (const fact of facts) if (!(await tell(courier, fact))) return
       }
     } catch (error) {

@@ -8,6 +8,7 @@ import { Webhook as Verifier } from 'standardwebhooks'
 import { type Test, test } from 'tap'
 import type { Fact, FactDraft } from '../../src/core/events.ts'
 import type { Webhook } from '../../src/core/nouns.ts'
+import type { Store } from '../../src/core/store.ts'
 import { createState } from '../../src/state.ts'
 import { openEmbeddedStore } from '../../src/store/embedded.ts'
 import { createLog } from '../../src/telemetry/log.ts'
@@ -53,8 +54,14 @@ async function receiver(t: Test) {
 }
 
 /** A replica with webhooks, whose store is in a file so that another can follow it. */
-async function replica(t: Test, webhooks: readonly Webhook[], path: string, clock = handClock(Date.now())) {
-  const store = await openEmbeddedStore({ path, cluster: 'home', clock })
+async function replica(
+  t: Test,
+  webhooks: readonly Webhook[],
+  path: string,
+  clock = handClock(Date.now()),
+  slow: (store: Store) => Store = store => store,
+) {
+  const store = slow(await openEmbeddedStore({ path, cluster: 'home', clock }))
   const world = worldOf(define({ gateways: [], pools: [] }))
   const onError = (error: unknown) => {
     throw error
@@ -144,6 +151,31 @@ test('a receiver that is away gets everything once it is back, in order, and say
     ['a', 'b'],
   )
   t.equal(one.telling.stateOf('chat').failing, null)
+})
+
+test('what happens while a slow store is read is told without waiting for anything else to happen', async t => {
+  const it = await receiver(t)
+  let reads = 0
+  let answer = () => {}
+  // The first answer is made before the event, and comes after it.
+  const slow = (store: Store): Store => ({
+    ...store,
+    async events(query) {
+      const facts = await store.events(query)
+      if (query.after !== undefined && reads++ === 0)
+        await new Promise<void>(resolve => {
+          answer = resolve
+        })
+      return facts
+    },
+  })
+  const one = await replica(t, [], ':memory:', undefined, slow)
+  await one.happens('gateway_down', 'before')
+  one.replace([hook(it.url, { created_at: one.clock.now() + 1 })])
+  await until(() => reads === 1, 'it is being read')
+  await one.happens('gateway_down', 'a')
+  answer()
+  await until(() => it.got.length === 1, 'it is told')
 })
 
 test('what was not taken before the process ended is told by the next one, with the same id', async t => {
