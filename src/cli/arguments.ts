@@ -35,6 +35,15 @@ export function membersArgument(text: string): ReturnType<typeof memberArgument>
   return text === '' ? [] : text.split(',').map(one => memberArgument(one.trim()))
 }
 
+/** What a pool does when nobody can serve: `fail_open`, `hold`, `hold=30s` or `fallback=spare`. */
+export function allDownArgument(text: string): Readonly<Record<string, string>> {
+  const [action = '', what, ...rest] = text.split('=')
+  if (rest.length === 0 && what === undefined && /^(fail_closed|fail_open|hold)$/.test(action)) return { action }
+  if (rest.length === 0 && what !== undefined && action === 'hold') return { action, hold: what }
+  if (rest.length === 0 && what !== undefined && action === 'fallback') return { action, pool: nameArgument(what) }
+  throw new InvalidArgumentError('expected fail_closed, fail_open, hold, hold=TIME or fallback=POOL')
+}
+
 /** Which agent of a gateway. */
 export function instanceArgument(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(text)) return text

@@ -1,6 +1,6 @@
 /** Making, changing and deleting pools. */
 import type { Command } from 'commander'
-import { membersArgument, nameArgument, named } from './arguments.ts'
+import { allDownArgument, membersArgument, nameArgument, named } from './arguments.ts'
 import { changesSaid, type FieldOption, fieldsSaid, title, withFields, withSwitches } from './fields.ts'
 import { change, command, type Json, type Session, type Sure, sure, withYes } from './session.ts'
 
@@ -10,11 +10,26 @@ const FIELDS: readonly FieldOption[] = [
     flags: '--mode <mode>',
     description: 'failover: the first that is ready; load_balancing: all of them',
   },
-  { key: 'lb_policy', flags: '--lb-policy <name>', description: 'round_robin, least_conn, ip_hash or random' },
+  {
+    key: 'lb_policy',
+    flags: '--lb-policy <name>',
+    description: 'round_robin, least_conn, ip_hash, random, two_choices or latency',
+  },
+  {
+    key: 'sticky.cookie',
+    flags: '--sticky <cookie>',
+    description: 'load balancing: a cookie of this name keeps an HTTP client with its member',
+  },
   {
     key: 'failback_cooldown',
     flags: '--cooldown <time>',
     description: 'quiet time before a member is back: 90s, 5m, or a preset such as nas (gatepool presets)',
+  },
+  {
+    key: 'on_all_down',
+    flags: '--on-all-down <what>',
+    description: 'when nobody can serve: fail_closed, fail_open, hold (or hold=30s), fallback=POOL',
+    parse: allDownArgument,
   },
   { key: 'outage_message', flags: '--outage-message <text>', description: 'told to people while nobody can serve' },
   {
@@ -57,7 +72,7 @@ export function addPoolChange(pool: Command, session: Session): void {
   )
   withSwitches(withFields(set.argument('<pool>', 'its name', nameArgument), settable)).action(
     async (name: string, options: Options) => {
-      const body = await changesSaid({ ...options }, settable)
+      const body = asPatch(await changesSaid({ ...options }, settable))
       return change(
         session,
         options,
@@ -78,4 +93,11 @@ export function addPoolChange(pool: Command, session: Session): void {
         () => `pool ${name} is deleted`,
       )
     })
+}
+
+/** What belongs to one action of `on_all_down` means nothing to another, and a patch leaves in place what it does not name. */
+function asPatch(said: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { on_all_down: allDown } = said
+  if (typeof allDown !== 'object' || allDown === null) return said
+  return { ...said, on_all_down: { hold: null, pool: null, ...allDown } }
 }

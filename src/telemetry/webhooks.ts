@@ -103,7 +103,16 @@ export async function tellWebhooks(options: WebhooksOptions): Promise<Webhooks> 
     const before = { limit: 1, until: webhook.created_at }
     const cursor = own(cursors, webhook.name) ?? (await store.events(before))[0]?.id ?? ''
     const ended = new AbortController()
-    const courier: Courier = { webhook, cursor, last: null, failing: null, timer: null, running: false, more: false, ended }
+    const courier: Courier = {
+      webhook,
+      cursor,
+      last: null,
+      failing: null,
+      timer: null,
+      running: false,
+      more: false,
+      ended,
+    }
     couriers.set(webhook.name, courier)
     moveTo(courier, cursor)
     void run(courier)

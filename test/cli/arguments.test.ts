@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { test } from 'tap'
-import { membersArgument, named, namesArgument } from '../../src/cli/arguments.ts'
+import { allDownArgument, membersArgument, named, namesArgument } from '../../src/cli/arguments.ts'
 import { fieldsSaid, title, withFields, withSwitches } from '../../src/cli/fields.ts'
 import { columns, table } from '../../src/cli/print.ts'
 
@@ -21,6 +21,16 @@ test('names and members are read, and nothing else gets into a path', t => {
   t.strictSame(membersArgument('home,nas=2'), ['home', { gateway: 'nas', weight: 2 }])
   for (const bad of ['a,,b', '../x', 'a/b', 'A']) t.throws(() => namesArgument(bad), /a name has/)
   for (const bad of ['a=0', 'a=1001', 'a=b', 'a=1=2', '=1', 'a=']) t.throws(() => membersArgument(bad))
+  t.end()
+})
+
+test('what a pool does when all are down is read as one word, with what belongs to it', t => {
+  t.strictSame(allDownArgument('fail_open'), { action: 'fail_open' })
+  t.strictSame(allDownArgument('hold'), { action: 'hold' })
+  t.strictSame(allDownArgument('hold=30s'), { action: 'hold', hold: '30s' })
+  t.strictSame(allDownArgument('fallback=spare'), { action: 'fallback', pool: 'spare' })
+  for (const bad of ['', 'fallback', 'fallback=A', 'fail_open=1', 'hold=1s=2', 'wait'])
+    t.throws(() => allDownArgument(bad), bad)
   t.end()
 })
 

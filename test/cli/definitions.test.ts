@@ -58,6 +58,33 @@ test('a pool is made of a title, changed and deleted', async t => {
   t.match(await json('pool', 'create', 'Other', '--name', 'x'), { name: 'x', title: 'Other' })
 })
 
+test('what a pool does when all are down is changed from one action to another, and a cookie is given and taken', async t => {
+  await using it = await testAdmin()
+  const { run, json } = commands(it)
+  const definition = async () => (await json('pool', 'show', 'team')).definition
+  const made = await run(
+    'pool',
+    'create',
+    'team',
+    '--mode',
+    'load_balancing',
+    '--on-all-down',
+    'hold=30s',
+    '--sticky',
+    'm',
+  )
+  t.equal(made.exit, 0, made.err)
+  t.match(await definition(), { on_all_down: { action: 'hold', hold: '30s' }, sticky: { cookie: 'm' } })
+  t.equal((await run('pool', 'create', 'spare')).exit, 0)
+  t.equal((await run('pool', 'set', 'team', '--on-all-down', 'fallback=spare', '-f', 'sticky=null')).exit, 0)
+  const { on_all_down, sticky } = await definition()
+  t.strictSame(on_all_down, { action: 'fallback', pool: 'spare' })
+  t.equal(sticky, undefined)
+  t.equal((await run('pool', 'set', 'team', '-f', 'on_all_down.pool=spare')).exit, 0)
+  t.equal((await run('pool', 'set', 'team', '--on-all-down', 'hold')).exit, 0)
+  t.strictSame((await definition()).on_all_down, { action: 'hold', hold: '10s' })
+})
+
 test('gateways and routes are made, changed and deleted', async t => {
   await using it = await testAdmin()
   const { run, json } = commands(it)

@@ -151,3 +151,24 @@ test('two gateways that both work', async t => {
   await doc.run(t, 'One of them dies')
   doc.ends(t)
 })
+
+test('several gateways that share the work', async t => {
+  const it = await scene(t)
+  await withPool(t, it)
+  const doc = it.open('shared-work.md')
+  const ask = async (cookie?: string) => {
+    const headers = { host: 'team.example.com', ...(cookie !== undefined && { cookie }) }
+    const answer = await request(String(it.program.url.web), { headers })
+    await answer.body.dump()
+    return { by: answer.headers['x-served-by'], cookie: String(answer.headers['set-cookie'] ?? '').split(';')[0] }
+  }
+  await doc.run(t, 'Make the pool')
+  const by = new Set<unknown>()
+  for (let n = 0; n < 50; n++) by.add((await ask()).by)
+  t.strictSame(by, new Set(['home', 'ds918']))
+  await doc.run(t, 'Keep a client with its member')
+  const first = await ask()
+  for (let n = 0; n < 10; n++) t.equal((await ask(first.cookie)).by, first.by, 'the cookie keeps it there')
+  await doc.run(t, 'When nobody is left')
+  doc.ends(t)
+})
