@@ -13,7 +13,6 @@ import { type Asking, measure } from './flow/measure.ts'
 import { type Options, readOptions, USAGE } from './flow/options.ts'
 import { firstLine, Processes } from './flow/processes.ts'
 import { type Results, type Sample, summarise } from './flow/results.ts'
-import { BASE } from './flow/rivals/rivals.ts'
 import type { Row } from './flow/rows.ts'
 import { type Contender, setStage } from './flow/stage.ts'
 import { formatResults, short } from './flow/table.ts'
@@ -50,7 +49,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
   await warmUp(contenders, rows, (name, row) => ({ ...asking, seconds: 1, script: script(name, row) }))
   const measured = await inTurns(contenders, rows, rounds, (name, row) => ({ ...asking, script: script(name, row) }))
 
-  const order = { rows: rows.map(({ name }) => name), rivals: contenders.map(({ name }) => name), base: BASE }
+  const order = { rows, rivals: contenders.map(({ name }) => name) }
   const results: Results = {
     about: {
       ...about,
@@ -64,13 +63,13 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
     summaries: summarise(measured.samples, order),
     samples: measured.samples,
   }
-  process.stdout.write(`${formatResults(results, rows, BASE)}\n`)
+  process.stdout.write(`${formatResults(results, rows)}\n`)
   if (signal.aborted) return
   const name = `${about.date.slice(0, 10)}-${about.commit}${quick ? '-quick' : ''}`
   mkdirSync(RESULTS, { recursive: true })
   for (const [ending, text] of [
     ['json', `${JSON.stringify(results, null, 2)}\n`],
-    ['svg', drawChart(results, rows, 'gatepool', BASE)],
+    ['svg', drawChart(results, rows, 'gatepool')],
   ] as const) {
     const file = join(RESULTS, `${name}.${ending}`)
     writeFileSync(file, text)
@@ -86,7 +85,7 @@ async function warmUp(contenders: readonly Contender[], rows: readonly Row[], as
     const able = contenders.filter(contender => contender.rows.includes(row))
     // A failure here will be one in the first round as well, and is told there.
     await Promise.allSettled(
-      able.map(({ name, proxy, place }) => measure({ proxy, port: place[row.front], row }, askingFor(name, row))),
+      able.map(({ name, proxy, place }) => measure({ proxy, port: place.ports[row.front], row }, askingFor(name, row))),
     )
   }
 }
@@ -109,7 +108,7 @@ async function inTurns(
         if (!rows.includes(row) || broken(name, row.name)) continue
         const asking = askingFor(name, row)
         try {
-          const sample = await measure({ proxy, port: place[row.front], row }, asking)
+          const sample = await measure({ proxy, port: place.ports[row.front], row }, asking)
           samples.push({ round, row: row.name, rival: name, ...sample })
           told.push(`${name} ${short(sample.user + sample.system)}`)
         } catch (error) {

@@ -96,7 +96,7 @@ const samples = [
 ]
 
 test('rounds become one summary for each row and rival, in the order asked for', t => {
-  const summaries = summarise(samples, { rows: ['browser', 'small'], rivals: ['a<b', 'haproxy'], base: 'haproxy' })
+  const summaries = summarise(samples, { rows: [row('browser'), row('small')], rivals: ['a<b', 'haproxy'] })
   t.match(summaries, [
     {
       row: 'small',
@@ -111,8 +111,14 @@ test('rounds become one summary for each row and rival, in the order asked for',
     { rival: 'haproxy', ratio: { median: 1, min: 1, max: 1 } },
   ])
   t.equal(summaries.length, 2)
-  const alone = summarise(samples, { rows: ['small'], rivals: ['a<b'], base: 'nginx' })
+  const alone = summarise(
+    samples.filter(({ rival }) => rival === 'a<b'),
+    { rows: [row('small')], rivals: ['a<b'] },
+  )
   t.equal(alone[0]?.ratio, null, 'without the base there is no ratio')
+  const datagrams = [sample(1, 'nginx', 2, 8), sample(1, 'a<b', 5, 10)].map(one => ({ ...one, row: 'udp' }))
+  const [udp] = summarise(datagrams, { rows: [row('udp')], rivals: ['a<b'] })
+  t.equal(udp?.ratio?.median, 1.5, 'the base of UDP is nginx: HAProxy has none')
   t.end()
 })
 
@@ -134,14 +140,14 @@ test('the table and the chart show what was measured and tell what was not', t =
     },
     rivals: [{ name: 'a<b', version: '1.0' }],
     troubles: [{ rival: 'nginx', row: '', trouble: 'not installed' }],
-    summaries: summarise(samples, { rows: ['small'], rivals: ['a<b', 'haproxy'], base: 'haproxy' }),
+    summaries: summarise(samples, { rows: [row('small')], rivals: ['a<b', 'haproxy'] }),
     samples,
   }
   const rows = [row('small'), row('browser')]
-  const table = formatResults(results, rows, 'haproxy')
+  const table = formatResults(results, rows)
   t.match(table, /^a<b +19\.5 +\[15\.0–24\.0\] +7\.50 +12\.0 +1\.35 +\[1\.20–1\.50\] .* 3 of 2,000$/m)
   t.match(table, 'not measured: nginx: not installed')
-  const chart = drawChart(results, rows, 'a<b', 'haproxy')
+  const chart = drawChart(results, rows, 'a<b')
   t.match(chart, /^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/)
   t.match(chart, '>a&lt;b</text>')
   t.match(chart, 'A &amp; B')

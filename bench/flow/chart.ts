@@ -1,6 +1,6 @@
 /** Results as a picture: a bar for each rival in each row, its processor time in user space and in the kernel. */
 import type { Results, Summary } from './results.ts'
-import type { Row } from './rows.ts'
+import { baseOf, type Row } from './rows.ts'
 import { short } from './table.ts'
 
 const WIDTH = 920
@@ -15,7 +15,7 @@ const OWN = { user: '#1d4ed8', system: '#93b4f5' }
 const OTHERS = { user: '#6b7280', system: '#c8ccd4' }
 
 /** An SVG document. `own` is the rival that stands out. */
-export function drawChart({ about, summaries }: Results, rows: readonly Row[], own: string, base: string): string {
+export function drawChart({ about, summaries }: Results, rows: readonly Row[], own: string): string {
   const parts: string[] = []
   let y = MARGIN + 10
   parts.push(text(MARGIN, y, 'Processor time of the proxy', 'font-size="18" font-weight="bold"'))
@@ -23,13 +23,13 @@ export function drawChart({ about, summaries }: Results, rows: readonly Row[], o
   const { machine, cores, node, commit, date, rounds, seconds } = about
   const rounded = `median of ${rounds} rounds of ${seconds} s; the line is the range`
   parts.push(
-    text(MARGIN, y, `µs per request or message, user (dark) and system (light), and × ${base}; ${rounded}`, GREY),
+    text(MARGIN, y, `µs of each request, message or connection, user (dark) and system (light); ${rounded}`, GREY),
   )
   for (const row of rows) {
     const found = summaries.filter(summary => summary.row === row.name)
     if (found.length === 0) continue
     y += GAP
-    parts.push(text(MARGIN, y, row.title, 'font-weight="bold"'))
+    parts.push(text(MARGIN, y, `${row.title} (× ${baseOf(row)})`, 'font-weight="bold"'))
     const scale = (BARS_TO - BARS_FROM) / Math.max(...found.map(({ processor }) => processor.max))
     for (const summary of found) {
       y += LINE

@@ -1,4 +1,5 @@
 /** Whether a proxy does what is about to be measured. A fast wrong answer is none. */
+import { createSocket } from 'node:dgram'
 import { request as ask, type IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import { ACCEPT, frames, HANDSHAKE } from './loads/websocket.ts'
@@ -16,6 +17,8 @@ export async function fault(row: Row, port: number): Promise<string | null> {
     switch (row.work.kind) {
       case 'websocket':
         return await websocketFault(port, row.work.message)
+      case 'udp':
+        return await udpFault(port, row.work.message)
       case 'http':
         return row.front === 'pair' ? await pairFault(port, row.work.request) : await httpFault(port, row.work.request)
     }
@@ -75,5 +78,19 @@ async function websocketFault(port: number, message: number): Promise<string | n
   const found = await promise
   clearTimeout(timer)
   socket.destroy()
+  return found
+}
+
+async function udpFault(port: number, message: number): Promise<string | null> {
+  const { promise, resolve } = Promise.withResolvers<string | null>()
+  const sent = Buffer.alloc(message, 'gatepool bench. ')
+  const socket = createSocket('udp4')
+  const timer = setTimeout(() => resolve('did not answer in time'), PATIENCE)
+  socket.on('message', echoed => resolve(echoed.equals(sent) ? null : 'echoed other bytes than it was sent'))
+  socket.on('error', ({ message }) => resolve(message))
+  socket.connect(port, '127.0.0.1', () => socket.send(sent))
+  const found = await promise
+  clearTimeout(timer)
+  socket.close()
   return found
 }

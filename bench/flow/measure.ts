@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { autocannon } from './loads/autocannon.ts'
 import type { Seen } from './loads/load.ts'
+import { udp } from './loads/udp.ts'
 import { websocket } from './loads/websocket.ts'
 import type { wrk } from './loads/wrk.ts'
 import type { Command, Processes, Running } from './processes.ts'
@@ -64,6 +65,8 @@ async function putLoad(port: number, { connections, work }: Row, asking: Asking)
       return httpLoad.read(await run(httpLoad.command({ ...asked, work }, script), asking))
     case 'websocket':
       return websocket.read(await run(websocket.command({ ...asked, work }, script), asking))
+    case 'udp':
+      return udp.read(await run(udp.command({ ...asked, work }, script), asking))
   }
 }
 

@@ -1,5 +1,6 @@
 /** From single measurements to what is shown. */
 import type { About } from './machine.ts'
+import { baseOf, type Row } from './rows.ts'
 import { ratios, type Spread, spread } from './statistics.ts'
 
 /** One rival, one row, one round. */
@@ -60,11 +61,12 @@ export interface Results {
 /** In the order of `rows` and `rivals`; what was not measured is left out. */
 export function summarise(
   samples: readonly Sample[],
-  order: { readonly rows: readonly string[]; readonly rivals: readonly string[]; readonly base: string },
+  order: { readonly rows: readonly Row[]; readonly rivals: readonly string[] },
 ): Summary[] {
   const of = (row: string, rival: string) => samples.filter(sample => sample.row === row && sample.rival === rival)
-  return order.rows.flatMap(row => {
-    const base = byRound(of(row, order.base))
+  return order.rows.flatMap(rowOf => {
+    const row = rowOf.name
+    const base = byRound(of(row, baseOf(rowOf)))
     return order.rivals.flatMap(rival => {
       const own = of(row, rival)
       const processor = spread(own.map(cost))

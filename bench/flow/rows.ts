@@ -13,21 +13,29 @@ export type Work =
   | { readonly kind: 'http'; readonly request: HttpRequest }
   /** Each connection sends a message of so many bytes, waits for its echo, and sends the next one. */
   | { readonly kind: 'websocket'; readonly message: number }
+  /** Each client sends a datagram of so many bytes, waits for its echo, and sends the next one. */
+  | { readonly kind: 'udp'; readonly message: number }
 
 export interface Row {
   readonly name: string
   readonly title: string
   /** What the processor time is divided by. */
-  readonly unit: 'request' | 'message'
-  /** Which of a proxy's two addresses: in front of the upstream, or in front of a dead member and the upstream. */
+  readonly unit: 'request' | 'message' | 'transfer' | 'connection' | 'round trip'
   readonly front: Front
   readonly connections: number
   readonly work: Work
-  /** Processor time that gatepool may take, relative to HAProxy's: what we want, and what must hold. */
+  /** Processor time that gatepool may take, relative to that of the base: what we want, and what must hold. */
   readonly target?: { readonly goal: number; readonly gate: number }
 }
 
-export type Front = 'single' | 'pair'
+/**
+ * Which of a proxy's addresses: HTTP in front of the upstream, or in front of a dead member and the upstream; TCP or UDP in front of the
+ * upstream. TCP rows are HTTP all the same, of which the proxy knows nothing, so that upstream and load are those of the other rows.
+ */
+export type Front = 'single' | 'pair' | 'tcp' | 'udp'
+
+/** Whom ratios are made against. HAProxy has no UDP. */
+export const baseOf = ({ front }: Row): string => (front === 'udp' ? 'nginx' : 'haproxy')
 
 const MEBIBYTE = 1_048_576
 
@@ -133,6 +141,51 @@ export const ROWS: readonly Row[] = [
     front: 'pair',
     connections: 64,
     work: http(GET),
+  },
+  {
+    name: 'tcp',
+    title: 'TCP, small messages (40 B there, 122 B back)',
+    unit: 'message',
+    front: 'tcp',
+    connections: 64,
+    work: http(GET),
+    target: { goal: 1.5, gate: 1.9 },
+  },
+  {
+    name: 'tcp-answer',
+    title: 'TCP, 1 MiB towards the client',
+    unit: 'transfer',
+    front: 'tcp',
+    connections: 16,
+    work: http({ ...GET, path: '/1m' }),
+    target: { goal: 1.2, gate: 1.2 },
+  },
+  {
+    name: 'tcp-upload',
+    title: 'TCP, 1 MiB to the upstream',
+    unit: 'transfer',
+    front: 'tcp',
+    connections: 16,
+    work: http({ ...GET, method: 'POST', body: MEBIBYTE }),
+    target: { goal: 2.5, gate: 2.5 },
+  },
+  {
+    name: 'tcp-connect',
+    title: 'TCP, new connection for each message',
+    unit: 'connection',
+    front: 'tcp',
+    connections: 64,
+    work: http({ ...GET, fields: [...GET.fields, ['Connection', 'close']] }),
+    target: { goal: 2.0, gate: 2.4 },
+  },
+  {
+    name: 'udp',
+    title: 'UDP, 64 B datagrams there and back',
+    unit: 'round trip',
+    front: 'udp',
+    connections: 64,
+    work: { kind: 'udp', message: 64 },
+    target: { goal: 1.9, gate: 2.2 },
   },
 ]
 

@@ -40,7 +40,7 @@ export interface StageOptions {
 const PATIENCE = 10_000
 
 export async function setStage({ processes, cores, rivals, rows, folder, signal }: StageOptions): Promise<Stage> {
-  const [upstream = 0, dead = 0, ...ports] = await freePorts(2 + 3 * rivals.length)
+  const [upstream = 0, dead = 0, ...ports] = await freePorts(2 + 5 * rivals.length)
   const program = join(import.meta.dirname, 'upstream.ts')
   const running = await processes.start({ file: process.execPath, args: [program, String(upstream)] }, cores.load)
   if (!(await isListening(upstream, running))) throw new Error(`the upstream did not start: ${running.lastWords()}`)
@@ -55,10 +55,11 @@ export async function setStage({ processes, cores, rivals, rows, folder, signal 
       troubles.push({ rival: name, row: '', trouble: 'not installed' })
       continue
     }
-    const [single = 0, pair = 0, spare = 0] = ports.splice(0, 3)
+    const [single = 0, pair = 0, tcp = 0, udp = 0, spare = 0] = ports.splice(0, 5)
     const own = join(folder, name)
     mkdirSync(own)
-    const place = { folder: own, single, pair, spare, upstream, dead, connections: connectionLimit() }
+    const addresses = { single, pair, tcp, udp }
+    const place = { folder: own, ports: addresses, spare, upstream, dead, connections: connectionLimit() }
     const proxy = await processes.start(rival.prepare(place), cores.proxy)
     if (!(await isListening(single, proxy))) {
       await proxy.stop()
@@ -66,8 +67,8 @@ export async function setStage({ processes, cores, rivals, rows, folder, signal 
       continue
     }
     const right: Row[] = []
-    for (const row of rows) {
-      const trouble = await fault(row, place[row.front])
+    for (const row of rows.filter(({ front }) => rival.fronts.includes(front))) {
+      const trouble = await fault(row, addresses[row.front])
       if (trouble === null) right.push(row)
       else troubles.push({ rival: name, row: row.name, trouble })
     }

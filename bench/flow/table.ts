@@ -1,13 +1,9 @@
 /** Results for a terminal. */
 import type { Results, Summary } from './results.ts'
-import type { Row } from './rows.ts'
+import { baseOf, type Row } from './rows.ts'
 import type { Spread } from './statistics.ts'
 
-export function formatResults(
-  { about, rivals, troubles, summaries }: Results,
-  rows: readonly Row[],
-  base: string,
-): string {
+export function formatResults({ about, rivals, troubles, summaries }: Results, rows: readonly Row[]): string {
   const { machine, cores, memory_gib, kernel, node, commit, date, pinned, load, rounds, seconds } = about
   const head = [
     `${machine}, ${cores} cores, ${memory_gib} GiB, ${kernel}, Node ${node}`,
@@ -16,6 +12,7 @@ export function formatResults(
     ...rivals.map(({ name, version }) => `  ${name}: ${version}`),
   ]
   const blocks = rows.map(row => {
+    const base = baseOf(row)
     const own = summaries.filter(summary => summary.row === row.name)
     const target =
       row.target === undefined ? '' : ` — gatepool: goal ${row.target.goal}, gate ${row.target.gate} × ${base}`

@@ -1,8 +1,10 @@
 /**
  * The upstream that all proxies share: `node bench/flow/upstream.ts PORT`. It has to cost less than the proxies do, so it reads no more of a
- * request than it needs, and its answers are ready before anybody asks. It knows nothing of chunked requests: the loads send lengths.
+ * request than it needs, and its answers are ready before anybody asks. It knows nothing of chunked requests: the loads send lengths. Datagrams
+ * to the same port come back as they were.
  */
 import { createHash } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import { createServer, type Socket } from 'node:net'
 
 export const SMALL = Buffer.from('hello from upstream\n')
@@ -118,5 +120,12 @@ function unmasked(frame: Buffer): Buffer {
 }
 
 if (import.meta.main) {
-  createServer({ noDelay: true }, serve).listen({ host: '127.0.0.1', port: Number(process.argv[2]), backlog: 4096 })
+  const address = '127.0.0.1'
+  const port = Number(process.argv[2])
+  const datagrams = createSocket('udp4')
+  datagrams.on('message', (bytes, from) => datagrams.send(bytes, from.port, from.address))
+  // Listens to TCP last: whoever waits for that can count on both.
+  datagrams.bind({ address, port, exclusive: true }, () => {
+    createServer({ noDelay: true }, serve).listen({ host: address, port, backlog: 4096 })
+  })
 }

@@ -1,30 +1,21 @@
 /**
  * Real Redis servers for tests, each of its own, so that it may be stopped, killed and emptied. The program is GATEPOOL_TEST_REDIS_BIN, or
- * what is on PATH, or Debian's package put into node_modules/.cache. Where there is none, tests skip loudly; with
+ * what is on PATH, or Debian's package (debian.ts). Where there is none, tests skip loudly; with
  * GATEPOOL_TEST_REDIS=required they fail.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { findProgram, type Program } from './debian.ts'
 import { folder } from './launch.ts'
-
-const CACHE = join(import.meta.dirname, '../../node_modules/.cache/redis')
-/** Debian's, with the libraries that a bare system may miss. */
-const PACKAGES = ['redis-server', 'redis-tools', 'libjemalloc2', 'liblzf1']
-
-interface Program {
-  readonly path: string
-  readonly env: Readonly<Record<string, string>>
-}
 
 /** The program to run, or why there is none. */
 let found: Program | string | undefined
 
 function findRedis(): Program | string {
-  found ??= named() ?? onPath() ?? cached()
+  found ??= named() ?? findProgram(['redis-server', 'valkey-server'], ['redis-server', 'redis-tools'])
   return found
 }
 
@@ -32,53 +23,6 @@ function named(): Program | undefined {
   const path = process.env.GATEPOOL_TEST_REDIS_BIN
   return path ? { path, env: {} } : undefined
 }
-
-function onPath(): Program | undefined {
-  for (const name of ['redis-server', 'valkey-server'])
-    for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-      const path = join(folder, name)
-      try {
-        accessSync(path, constants.X_OK)
-        return { path, env: {} }
-      } catch {}
-    }
-  return undefined
-}
-
-function cached(): Program | string {
-  const path = join(CACHE, 'usr/bin/redis-server')
-  try {
-    if (!existsSync(path)) download()
-    const env = { LD_LIBRARY_PATH: join(CACHE, 'usr/lib', `${machine()}-linux-gnu`) }
-    execFileSync(path, ['--version'], { env, stdio: 'ignore' })
-    return { path, env }
-  } catch (error) {
-    return `no redis-server on PATH, and it cannot be fetched: ${error instanceof Error ? error.message.split('\n')[0] : error}`
-  }
-}
-
-function download(): void {
-  const fresh = `${CACHE}-${process.pid}`
-  mkdirSync(fresh, { recursive: true })
-  try {
-    const aptGet = (...args: string[]) =>
-      execFileSync('apt-get', args, { cwd: fresh, stdio: 'ignore', timeout: 120_000 })
-    try {
-      aptGet('download', '-qq', ...PACKAGES)
-    } catch {
-      // A new machine may not know yet what there is.
-      aptGet('update', '-qq')
-      aptGet('download', '-qq', ...PACKAGES)
-    }
-    const packages = readdirSync(fresh).filter(name => name.endsWith('.deb'))
-    mkdirSync(CACHE, { recursive: true })
-    for (const name of packages) execFileSync('dpkg', ['-x', join(fresh, name), CACHE], { stdio: 'ignore' })
-  } finally {
-    rmSync(fresh, { recursive: true, force: true })
-  }
-}
-
-const machine = () => ({ x64: 'x86_64', arm64: 'aarch64' })[process.arch as string] ?? process.arch
 
 export interface RedisServer {
   /** For `store.url`. */

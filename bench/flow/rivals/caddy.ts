@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { firstLine } from '../processes.ts'
-import type { Place, Rival } from './rival.ts'
+import { HTTP_FRONTS, type Place, type Rival } from './rival.ts'
 
 /** Pinned to one core, or told so: Go would start a thread for each. */
 export const caddy: Rival = {
   name: 'caddy',
+  fronts: HTTP_FRONTS,
   version: () => {
     const version = firstLine('caddy', 'version')
     return version === null ? null : `Caddy ${version}`
@@ -21,7 +22,7 @@ export const caddy: Rival = {
   },
 }
 
-const written = ({ single, pair, upstream, dead }: Place) => `{
+const written = ({ ports: { single, pair }, upstream, dead }: Place) => `{
   admin off
   auto_https off
   log {

@@ -2,13 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { copyFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import manifest from '../../../package.json' with { type: 'json' }
-import type { Place, Rival } from './rival.ts'
+import { HTTP_FRONTS, type Place, type Rival } from './rival.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
 
 /** Compiled, as it is installed: the compiler that runs the sources would add to its memory. All settings are the usual ones. */
 export const gatepool: Rival = {
   name: 'gatepool',
+  fronts: [...HTTP_FRONTS, 'tcp', 'udp'],
   version: () => `gatepool ${manifest.version}, Node ${process.versions.node}`,
   prepare(place) {
     const file = join(place.folder, 'gatepool.yaml')
@@ -33,14 +34,14 @@ function compile(folder: string): string {
   return join(folder, 'dist/main.js')
 }
 
-const written = ({ folder, single, pair, spare, upstream, dead, connections }: Place) => `version: 1
+const written = ({ folder, ports, spare, upstream, dead, connections }: Place) => `version: 1
 cluster: bench
 store: { kind: embedded, path: ${JSON.stringify(join(folder, 'gatepool.db'))} }
 admin: { listen: 127.0.0.1:${spare} }
 logging: { level: error }
 listeners:
-  - { name: single, protocol: http, listen: 127.0.0.1:${single}, limits: { max_connections: ${connections} } }
-  - { name: pair, protocol: http, listen: 127.0.0.1:${pair}, limits: { max_connections: ${connections} } }
+  - { name: single, protocol: http, listen: 127.0.0.1:${ports.single}, limits: { max_connections: ${connections} } }
+  - { name: pair, protocol: http, listen: 127.0.0.1:${ports.pair}, limits: { max_connections: ${connections} } }
 gateways:
   - { name: dead, address: 127.0.0.1, http_port: ${dead} }
   - { name: alive, address: 127.0.0.1, http_port: ${upstream} }
@@ -50,4 +51,6 @@ pools:
 routes:
   - { name: single, listener: single, target: { pool: single } }
   - { name: pair, listener: pair, target: { pool: pair } }
+  - { name: tcp, protocol: tcp, listen: 127.0.0.1:${ports.tcp}, gateway_port: ${upstream}, target: { pool: single } }
+  - { name: udp, protocol: udp, listen: 127.0.0.1:${ports.udp}, gateway_port: ${upstream}, target: { pool: single } }
 `

@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { firstLine } from '../processes.ts'
-import type { Place, Rival } from './rival.ts'
+import { HTTP_FRONTS, type Place, type Rival } from './rival.ts'
 
 /** What all others are compared with. */
 export const haproxy: Rival = {
   name: 'haproxy',
+  fronts: [...HTTP_FRONTS, 'tcp'],
   version: () => firstLine('haproxy', '-v'),
   prepare(place) {
     const file = join(place.folder, 'haproxy.cfg')
@@ -15,7 +16,7 @@ export const haproxy: Rival = {
 }
 
 // `http-reuse always`: with the usual `safe` each new client opens a new upstream connection too, which none of the others do.
-const written = ({ single, pair, upstream, dead, connections }: Place) => `global
+const written = ({ ports, upstream, dead, connections }: Place) => `global
   nbthread 1
   maxconn ${connections}
 defaults
@@ -29,10 +30,10 @@ defaults
   retries 3
   http-reuse always
 frontend single
-  bind 127.0.0.1:${single}
+  bind 127.0.0.1:${ports.single}
   default_backend single
 frontend pair
-  bind 127.0.0.1:${pair}
+  bind 127.0.0.1:${ports.pair}
   default_backend pair
 backend single
   server alive 127.0.0.1:${upstream}
@@ -40,4 +41,12 @@ backend pair
   balance roundrobin
   server dead 127.0.0.1:${dead} check inter 2s
   server alive 127.0.0.1:${upstream} check inter 2s
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout client 1h
+  timeout server 1h
+listen tcp
+  bind 127.0.0.1:${ports.tcp}
+  server alive 127.0.0.1:${upstream}
 `

@@ -2,13 +2,14 @@ import { Agent, createServer, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { createProxyServer } from 'http-proxy-3'
 import manifest from 'http-proxy-3/package.json' with { type: 'json' }
-import type { Rival } from './rival.ts'
+import { HTTP_FRONTS, type Rival } from './rival.ts'
 
 /** As its manual sets it up, with connections kept. It knows nothing of dead targets: of two, each request goes to the next one. */
 export const httpProxy3: Rival = {
   name: 'http-proxy-3',
+  fronts: HTTP_FRONTS,
   version: () => `http-proxy-3 ${manifest.version}, Node ${process.versions.node}`,
-  prepare: ({ single, pair, upstream, dead }) => ({
+  prepare: ({ ports: { single, pair }, upstream, dead }) => ({
     file: process.execPath,
     args: [import.meta.filename, ...[single, pair, upstream, dead].map(String)],
     env: { NODE_ENV: 'production' },

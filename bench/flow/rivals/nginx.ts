@@ -1,21 +1,55 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { firstLine } from '../processes.ts'
-import type { Place, Rival } from './rival.ts'
+import { fetched } from '../../../test/support/debian.ts'
+import { firstLine, works } from '../processes.ts'
+import { HTTP_FRONTS, type Place, type Rival } from './rival.ts'
 
 export const nginx: Rival = {
   name: 'nginx',
+  fronts: [...HTTP_FRONTS, 'tcp', 'udp'],
   version: () => firstLine('nginx', '-v'),
   prepare(place) {
     const file = join(place.folder, 'nginx.conf')
-    writeFileSync(file, written(place))
+    const module = streamModule(place)
+    writeFileSync(file, module === null ? written(place) : [module, written(place), stream(place)].join('\n'))
     return { file: 'nginx', args: ['-e', 'stderr', '-p', place.folder, '-c', file] }
   },
 }
 
+const MODULE = 'usr/lib/nginx/modules/ngx_stream_module.so'
+
+/**
+ * The line by which nginx learns TCP and UDP: none where that is built in, else one for Debian's module, installed or fetched. Null: it cannot
+ * be had, and the rows of TCP and UDP will say that nobody listens.
+ */
+function streamModule({ folder }: Place): string | null {
+  const file = join(folder, 'stream.conf')
+  const tried = (line: string): string | null => {
+    writeFileSync(file, `${line}\npid ${folder}/nginx.pid;\nevents {}\nstream {}\n`)
+    return works('nginx', '-t', '-e', 'stderr', '-p', folder, '-c', file) ? line : null
+  }
+  try {
+    return (
+      tried('') ??
+      tried(`load_module /${MODULE};`) ??
+      tried(`load_module ${fetched(['libnginx-mod-stream'])}/${MODULE};`)
+    )
+  } catch {
+    return null
+  }
+}
+
+const stream = ({ ports, upstream }: Place) => `stream {
+  proxy_connect_timeout 2s;
+  upstream single { server 127.0.0.1:${upstream}; }
+  server { listen 127.0.0.1:${ports.tcp}; proxy_pass single; proxy_timeout 1h; }
+  server { listen 127.0.0.1:${ports.udp} udp; proxy_pass single; proxy_timeout 60s; }
+}
+`
+
 // No temporary files, so that bodies stream; buffers large enough that this costs it nothing. Its usual limit of 1,000 requests on a
 // connection is lifted, since none of the others has one.
-const written = ({ folder, single, pair, upstream, dead, connections }: Place) => `daemon off;
+const written = ({ folder, ports, upstream, dead, connections }: Place) => `daemon off;
 master_process off;
 worker_processes 1;
 pid ${folder}/nginx.pid;
@@ -54,11 +88,11 @@ http {
     keepalive_requests 1000000000;
   }
   server {
-    listen 127.0.0.1:${single};
+    listen 127.0.0.1:${ports.single};
     location / { proxy_pass http://single; }
   }
   server {
-    listen 127.0.0.1:${pair};
+    listen 127.0.0.1:${ports.pair};
     location / { proxy_pass http://pair; }
   }
 }

@@ -8,6 +8,3 @@ import { undici } from './undici.ts'
 
 /** In the order of the table. */
 export const RIVALS: readonly Rival[] = [gatepool, haproxy, nginx, caddy, undici, httpProxy3]
-
-/** The one that ratios are made against. */
-export const BASE = haproxy.name

@@ -2,13 +2,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream'
 import { BalancedPool, type Dispatcher, Pool } from 'undici'
 import manifest from 'undici/package.json' with { type: 'json' }
-import type { Rival } from './rival.ts'
+import { HTTP_FRONTS, type Rival } from './rival.ts'
 
 /** node:http towards clients and undici towards the upstream, by the cheapest of undici's calls: what most would write by hand. */
 export const undici: Rival = {
   name: 'undici',
+  fronts: HTTP_FRONTS,
   version: () => `node:http with undici ${manifest.version}, Node ${process.versions.node}`,
-  prepare: ({ single, pair, upstream, dead }) => ({
+  prepare: ({ ports: { single, pair }, upstream, dead }) => ({
     file: process.execPath,
     args: [import.meta.filename, ...[single, pair, upstream, dead].map(String)],
     env: { NODE_ENV: 'production' },
