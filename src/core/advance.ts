@@ -2,7 +2,7 @@
  * One event, one step: the snapshot after it, and what has to be told. Pure; `state.ts` holds the one reference that it replaces.
  * Null means that nothing changed, so that every answer of every upstream can be reported for the price of a look-up.
  */
-import { onChecked } from './checks.ts'
+import { onChecked, onUnagreed } from './checks.ts'
 import type { Documents, Event, FactDraft } from './events.ts'
 import { holdsOf } from './holds.ts'
 import { instancesOf, movesTraffic } from './instances.ts'
@@ -38,6 +38,8 @@ export function advance(snapshot: Snapshot, event: Event): Advance | null {
       return sighted(snapshot, onPassive(snapshot, event.upstream, event), event.at)
     case 'checked':
       return sighted(snapshot, onChecked(snapshot, event), event.at)
+    case 'unagreed':
+      return sighted(snapshot, onUnagreed(snapshot, event), event.at)
     case 'tick':
       return sighted(snapshot, onTick(snapshot, event.at), event.at)
     case 'beat':

@@ -32,10 +32,31 @@ export function checksOf(world: World, pool: string, { liveness }: Gateway): rea
   return active.length === 0 && liveness === 'probe' ? [CONNECT] : active
 }
 
-/** Ms until the next check after `run`: sooner while the last result speaks against the verdict, or there is none. */
-export function nextCheck(run: Run | null, { interval, fast_interval }: ActiveCheck): number {
+/** Share by which intervals are shorter by chance, so that checks of many upstreams do not come at once. Never longer: see `limitOf`. */
+const JITTER = 0.2
+
+/**
+ * Ms from the end of a check that took `took` to the next one, `random` being 0 to 1: sooner while the last result speaks against the
+ * verdict, or there is none. Counted from its beginning, so that checks that wait for their timeout do not put off what they find.
+ */
+export function nextCheck(
+  run: Run | null,
+  { interval, fast_interval }: ActiveCheck,
+  took: number,
+  random: number,
+): number {
   const pending = run === null || run.verdict !== run.passed
-  return pending ? Math.min(interval, fast_interval) : interval
+  const every = pending ? Math.min(interval, fast_interval) : interval
+  return Math.max(0, every * (1 - JITTER * random) - took)
+}
+
+/**
+ * Ms that the check after `run` may take. Those that decide whether a failure was a death share `fall × fast_interval` where their
+ * timeout is longer: so a death is known within `interval + fall × fast_interval + timeout`, however it shows.
+ */
+export function limitOf(run: Run | null, { timeout, fall, fast_interval }: ActiveCheck): number {
+  const suspected = run !== null && !run.passed && run.verdict !== false
+  return suspected ? Math.min(timeout, Math.floor((fall * fast_interval) / (fall - 1))) : timeout
 }
 
 /** What the results so far say; null: nothing yet. */
@@ -66,13 +87,28 @@ export function onChecked(snapshot: Snapshot, event: Extract<Event, { kind: 'che
   const isNew = !isOut(own(world.sight.passive, upstream.key))
   const isDead = gateway.liveness === 'probe' && livesIn(after.world, gateway) === false
   if (isNew && isDead && isDeadToMost(after.world, gateway)) return quiet
-  const verdict = verdictOf(record, checks.length, pool.require)
+  return everyPort(after, upstream, saysOf(record, pool, at), quiet)
+}
+
+/** The cluster cannot be asked what the results of an upstream change: until it can, this replica goes by them alone. */
+export function onUnagreed(
+  snapshot: Snapshot,
+  { upstream, at }: Extract<Event, { kind: 'unagreed' }>,
+): PassiveChange | null {
+  const { sight } = snapshot.world
+  const pool = poolOf(snapshot.world, upstream.pool)
+  const record = own(sight.checks, upstream.key)
+  if (pool === undefined || record === undefined) return null
+  return everyPort(snapshot, upstream, saysOf(record, pool, at), { sight, touched: new Set(), facts: [] })
+}
+
+function saysOf(record: CheckRecord, { require }: Pool, at: number): PassiveEvent {
+  const verdict = verdictOf(record, record.length, require)
   const passing = decide(
     record.map(run => run?.passed ?? null),
-    pool.require,
+    require,
   )
-  const says: PassiveEvent = { kind: 'verdict', verdict, passing, at }
-  return everyPort(after, upstream, says, quiet)
+  return { kind: 'verdict', verdict, passing, at }
 }
 
 /** What is said of an address holds for everything that the pool's routes find there. */

@@ -39,6 +39,8 @@ export type Event =
       readonly said: string
       readonly at: number
     }
+  /** What the checks of an upstream change of its gateway could not be committed. */
+  | { readonly kind: 'unagreed'; readonly upstream: Target; readonly at: number }
   /** A moment at which something of passive health may be due. */
   | { readonly kind: 'tick'; readonly at: number }
   /** A beat heard here. */

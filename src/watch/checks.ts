@@ -3,16 +3,14 @@
  */
 import type { Clock } from '../clock.ts'
 import { probed } from '../core/changes.ts'
-import { type ActiveCheck, checksOf, nextCheck } from '../core/checks.ts'
+import { type ActiveCheck, checksOf, limitOf, nextCheck } from '../core/checks.ts'
 import { gatewayOf, NO_POOL, upstreamsOf } from '../core/member.ts'
 import type { Snapshot, Upstream } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
+import { isRefusal } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
 import { runCheck } from './check.ts'
-
-/** Share by which intervals are longer or shorter by chance, so that checks of many upstreams do not come at once. */
-const JITTER = 0.1
 
 export interface ChecksOptions {
   readonly state: State
@@ -38,20 +36,22 @@ export function watchChecks({ state, ledger, clock, now, random, onResult }: Che
   let seen: Snapshot | null = null
 
   const arm = (loop: Loop, ms: number) => {
-    loop.timer = clock.after(ms * (1 - JITTER + 2 * JITTER * random()), () => void once(loop))
+    loop.timer = clock.after(ms, () => void once(loop))
   }
 
   const once = async (loop: Loop) => {
     const { upstream, place, check, ended } = loop
-    const result = await runCheck(check, upstream, ended.signal)
+    const last = () => own(state.snapshot.world.sight.checks, upstream.key)?.[place] ?? null
+    const startedAt = clock.now()
+    const result = await runCheck({ ...check, timeout: limitOf(last(), check) }, upstream, ended.signal)
     if (ended.signal.aborted) return
     onResult(upstream, result.passed)
     state.apply({ kind: 'checked', upstream, check: place, ...result, at: now() })
-    const { world } = state.snapshot
-    arm(loop, nextCheck(own(world.sight.checks, upstream.key)?.[place] ?? null, check))
+    arm(loop, nextCheck(last(), check, clock.now() - startedAt, random()))
     const change = probed(upstream.gateway)
-    // What cannot be committed now is asked again with the next result.
-    if (change(world, now()) !== null) await ledger.commit(change, 'system')
+    if (change(state.snapshot.world, now()) === null) return
+    // What cannot be committed now is asked again with the next result; until it can, this replica acts on what it found.
+    if (isRefusal(await ledger.commit(change, 'system'))) state.apply({ kind: 'unagreed', upstream, at: now() })
   }
 
   const follow = () => {

@@ -1,9 +1,11 @@
 import { test } from 'tap'
 import { advance, begin } from '../../src/core/advance.ts'
 import { probed } from '../../src/core/changes.ts'
-import { checksOf, failingHere, nextCheck } from '../../src/core/checks.ts'
+import { checksOf, failingHere, limitOf, nextCheck } from '../../src/core/checks.ts'
 import { evaluate } from '../../src/core/evaluate.ts'
 import type { Definitions, Run, Snapshot } from '../../src/core/nouns.ts'
+import { createDice } from '../support/dice.ts'
+import { seed } from '../support/seed.ts'
 import { define, down, type Known, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
 
 const SECOND = 1_000
@@ -37,6 +39,13 @@ function replica(definitions: Definitions, known: Known = {}) {
       const upstream = { key: keyOf(gateway), pool: 'p', gateway }
       const event = { kind: 'outcome', upstream, route: 'r', result: 'reset', at: time } as const
       snapshot = advance(snapshot, event)?.snapshot ?? snapshot
+    },
+    /** What its results change could not be committed. */
+    unagreed(gateway: string) {
+      const upstream = { key: keyOf(gateway), pool: 'p', gateway }
+      const step = advance(snapshot, { kind: 'unagreed', upstream, at: time })
+      snapshot = step?.snapshot ?? snapshot
+      return (step?.facts ?? []).map(({ kind, cause }) => `${kind} ${cause}`)
     },
     /** `ms` later. */
     tick(ms: number) {
@@ -309,8 +318,60 @@ test('checks come sooner while a verdict is open, and where nobody said how, a c
   if (check === undefined) throw new Error('nothing is checked')
   t.match(check, { kind: 'tcp', fall: 3 })
   const run = (verdict: boolean | null, passed: boolean) =>
-    nextCheck({ verdict, passed, times: 1, at: 0, said: '' }, check)
-  t.equal(nextCheck(null, check), 1_000)
+    nextCheck({ verdict, passed, times: 1, at: 0, said: '' }, check, 0, 0)
+  t.equal(nextCheck(null, check, 0, 0), 1_000)
   t.strictSame([run(true, true), run(true, false), run(false, true), run(false, false)], [10_000, 1_000, 1_000, 10_000])
+  t.equal(nextCheck(null, check, 300, 0), 700, 'from the beginning of the last one')
+  t.equal(nextCheck(null, check, 3_000, 0), 0)
+  t.equal(nextCheck(null, check, 0, 1), 800)
+  t.end()
+})
+
+test('a death is known within interval + fall × fast_interval + timeout, however it shows and whenever it comes', t => {
+  const dice = createDice(seed)
+  for (let n = 0; n < 1_000; n++) {
+    const [interval, fast, timeout, fall] = [
+      100 + dice.int(20_000),
+      100 + dice.int(3_000),
+      1 + dice.int(5_000),
+      1 + dice.int(5),
+    ]
+    const active = {
+      kind: 'tcp' as const,
+      interval: `${interval}ms`,
+      fast_interval: `${fast}ms`,
+      timeout: `${timeout}ms`,
+      fall,
+    }
+    const it = replica(define({ gateways, pools: [{ ...pool, active: [active] }] }))
+    const [check] = it.world.definitions.value.pools[0]?.active ?? []
+    if (check === undefined) throw new Error('nothing is checked')
+    const last = () => it.world.sight.checks[keyOf('a')]?.[0] ?? null
+    const hangs = dice.maybe(0.5)
+    const dies = dice.int(3 * interval)
+    let at = 0
+    while (last()?.verdict !== false) {
+      const passes = at < dies
+      const took = passes ? dice.int(Math.min(50, timeout)) : hangs ? limitOf(last(), check) : 0
+      at += took
+      it.results('a', passes ? '+' : '-')
+      if (last()?.verdict !== false) at += nextCheck(last(), check, took, dice.random())
+    }
+    if (at - dies > interval + fall * fast + timeout)
+      t.fail(`seed ${seed}: after ${at - dies} ms, with ${JSON.stringify(active)}`)
+  }
+  t.pass('a thousand deaths')
+  t.end()
+})
+
+test('what the cluster cannot be asked about this replica does alone, until it can', t => {
+  const it = replica(define({ gateways: probing, pools: [pool] }), { records: { a: up, b: up } })
+  it.results('a', '++---')
+  t.equal(it.state('a'), 'up', 'it is for the cluster to say')
+  t.strictSame(it.unagreed('a'), ['member_ejected probe', 'pool_failover_activated ejected'])
+  t.equal(it.state('a'), 'ejected')
+  t.strictSame(it.unagreed('a'), [], 'once')
+  t.strictSame(it.commit(), ['gateway_down probe'])
+  t.equal(it.state('a'), 'down')
   t.end()
 })
