@@ -333,7 +333,7 @@ test('a death is known within interval + fall × fast_interval + timeout, howeve
     const [interval, fast, timeout, fall] = [
       100 + dice.int(20_000),
       100 + dice.int(3_000),
-      1 + dice.int(5_000),
+      10 + dice.int(5_000),
       1 + dice.int(5),
     ]
     const active = {
