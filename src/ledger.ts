@@ -3,7 +3,7 @@
  * done is a value (`Refusal`), not an exception.
  */
 import { foresee } from './core/advance.ts'
-import type { Change, Proposal } from './core/changes.ts'
+import { type Change, type Proposal, versioned } from './core/changes.ts'
 import type { Documents, Fact } from './core/events.ts'
 import type { Snapshot } from './core/nouns.ts'
 import { exceeds, type Scope } from './core/scope.ts'
@@ -121,14 +121,4 @@ function auditOf(
   at: number,
 ): AuditDraft {
   return { at, by, action, request_id, ...what }
-}
-
-/** The documents as they will be once written; their revision is the store's to give. */
-function versioned(world: Documents, documents: Partial<Values>): Partial<Documents> {
-  const next: { -readonly [K in keyof Documents]?: Documents[K] } = {}
-  if (documents.definitions) next.definitions = { revision: world.definitions.revision, value: documents.definitions }
-  if (documents.holds) next.holds = { revision: world.holds.revision, value: documents.holds }
-  if (documents.liveness) next.liveness = { revision: world.liveness.revision, value: documents.liveness }
-  if (documents.access) next.access = { revision: world.access.revision, value: documents.access }
-  return next
 }

@@ -5,7 +5,7 @@
 import type { Refusal } from '../errors.ts'
 import { probeSignal } from './checks.ts'
 import { evaluate, recordOf, signal } from './evaluate.ts'
-import type { FactDraft } from './events.ts'
+import type { Documents, FactDraft } from './events.ts'
 import { endFailovers } from './failover.ts'
 import { expire, hold, holdsOf, isAnnounced, release } from './holds.ts'
 import { dropStale, instancesOf, join, leave, refuseInstance, turnAway } from './instances.ts'
@@ -71,6 +71,21 @@ export function beat(gateway: string, instance: string, said: Announcement): Cha
   }
 }
 
+/** Several changes as one, each made after those before it; one that is refused changes nothing. */
+export function together(changes: readonly Change[]): Change {
+  return (world, now) => {
+    let after = world
+    const facts: FactDraft[] = []
+    for (const change of changes) {
+      const made = change(after, now)
+      if (made === null || 'kind' in made) continue
+      after = { ...after, ...versioned(after, made.documents) }
+      facts.push(...made.facts)
+    }
+    return proposal(world, { liveness: after.liveness.value, holds: after.holds.value }, facts)
+  }
+}
+
 /** Tells that there was no room for an instance; nothing when that was told, or when there is room. */
 export function turnedAway(gateway: string, instance: string): Change {
   return (world, now) => {
@@ -122,6 +137,16 @@ export function seed(definitions: Definitions): Change {
     if (world.definitions.revision > 0) return null
     return { documents: { definitions }, facts: [changed(now, 'seed', everyName(definitions))] }
   }
+}
+
+/** The documents as they will be once written; their revision is the store's to give. */
+export function versioned(world: Documents, documents: Partial<Values>): Partial<Documents> {
+  const next: { -readonly [K in keyof Documents]?: Documents[K] } = {}
+  if (documents.definitions) next.definitions = { revision: world.definitions.revision, value: documents.definitions }
+  if (documents.holds) next.holds = { revision: world.holds.revision, value: documents.holds }
+  if (documents.liveness) next.liveness = { revision: world.liveness.revision, value: documents.liveness }
+  if (documents.access) next.access = { revision: world.access.revision, value: documents.access }
+  return next
 }
 
 function proposal(

@@ -118,6 +118,22 @@ export function nextDue({ definitions, liveness, sight }: World): number {
   return earliest
 }
 
+/** Nothing that is due comes sooner by a beat: silence it only puts off, and nobody waits for the end of a cooldown. */
+export function isSettled({ gateways }: Liveness): boolean {
+  return Object.values(gateways).every(({ state }) => state !== 'returning')
+}
+
+/** Is there nothing in `after` that what is due depends on, but for beats, that is not in `before`? */
+export function onlyBeatsDiffer(before: World, after: World): boolean {
+  return (
+    after.definitions === before.definitions &&
+    after.liveness === before.liveness &&
+    after.holds === before.holds &&
+    after.sight.checks === before.sight.checks &&
+    after.sight.observing_since === before.sight.observing_since
+  )
+}
+
 export interface Moved {
   readonly liveness: Liveness
   readonly facts: readonly FactDraft[]

@@ -3,8 +3,8 @@
  * committed through the ledger.
  */
 import type { Clock } from '../clock.ts'
-import { beat, type Change, evaluation, turnedAway } from '../core/changes.ts'
-import { beatInterval, latenessLimit, nextDue } from '../core/evaluate.ts'
+import { beat, type Change, evaluation, together, turnedAway } from '../core/changes.ts'
+import { beatInterval, isSettled, latenessLimit, nextDue, onlyBeatsDiffer } from '../core/evaluate.ts'
 import { nextFailoverEnd } from '../core/failover.ts'
 import { nextExpiry } from '../core/holds.ts'
 import { refuseInstance } from '../core/instances.ts'
@@ -12,8 +12,8 @@ import { gatewayOf } from '../core/member.ts'
 import type { Announcement, Beats, World } from '../core/nouns.ts'
 import type { Store } from '../core/store.ts'
 import { nextWindow } from '../core/windows.ts'
-import { isRefusal, type Refusal, refuse } from '../errors.ts'
-import type { Ledger } from '../ledger.ts'
+import { type Refusal, refuse } from '../errors.ts'
+import type { Committed, Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
 import type { Companions } from './replicas.ts'
 
@@ -55,12 +55,15 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
   const threshold = () => state.snapshot.world.definitions.value.settings.gateway_down_threshold
   // Being late is noticed only at a look at the clock, so the looks are at least as close together as the lateness that matters.
   const pulse = () => Math.min(PULSE, latenessLimit(threshold()))
-  // Asked several times of one world, and it looks at every gateway.
-  let looked: { readonly world: World; readonly due: number } | null = null
+  // It looks at every gateway, and a beat of one of a thousand puts off only what that one has due: what was found goes on to be the
+  // earliest that it can be, and is looked for again when that time has come.
+  let looked: { readonly world: World; readonly due: number; readonly settled: boolean } | null = null
   const due = () => {
     const { world } = state.snapshot
-    if (looked?.world !== world) looked = { world, due: dueIn(world) }
-    return looked.due
+    if (looked?.world === world) return looked.due
+    const stands = looked?.settled && looked.due > store.now() && onlyBeatsDiffer(looked.world, world)
+    if (!stands) looked = { world, due: dueIn(world), settled: isSettled(world.liveness.value) }
+    return looked?.due ?? Number.POSITIVE_INFINITY
   }
   /** When this replica sees to what is due. */
   const turn = () => due() + (companions?.patience ?? 0)
@@ -106,12 +109,25 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
     return evaluating
   }
 
-  /** Commits `change` if it changes anything: most beats do not. */
-  const propose = async (change: Change, gateway: string) => {
-    if (change(state.snapshot.world, store.now()) === null) return null
+  /** What beats have changed and no commit has taken up yet. */
+  let gathered: { readonly changes: Change[]; readonly outcome: Promise<Committed | Refusal> } | null = null
+
+  /** Commits `change` if it changes anything: most beats do not. Those that wait go together, or a fleet that starts would wait for long. */
+  const propose = async (change: Change) => {
+    if (change(state.snapshot.world, store.now()) === null) return
     // Whoever hears of the change elsewhere has to know the beat that made it.
     store.saveBeats(state.snapshot.world.sight.beats)
-    return await ledger.commit(change, `gateway:${gateway}`)
+    if (gathered === null) {
+      const changes: Change[] = []
+      const all = together(changes)
+      const outcome = ledger.commit((world, now) => {
+        gathered = null
+        return all(world, now)
+      }, 'system')
+      gathered = { changes, outcome }
+    }
+    gathered.changes.push(change)
+    await gathered.outcome
   }
 
   const unsubscribe = state.onChange(() => {
@@ -128,14 +144,13 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
       if (due() <= store.now()) await evaluate()
       const full = refuseInstance(state.snapshot.world, known, instance)
       if (full !== null) {
-        await propose(turnedAway(gateway, instance), gateway)
+        await propose(turnedAway(gateway, instance))
         return full
       }
       state.apply({ kind: 'beat', gateway, instance, said, at: store.now() })
-      const outcome = await propose(beat(gateway, instance, said), gateway)
+      await propose(beat(gateway, instance, said))
       // Another replica may have given the last place away. What only the store refuses, the next beat asks for again.
-      if (isRefusal(outcome) && outcome.code === 'max_instances_reached') return outcome
-      return { interval: beatInterval(threshold()) }
+      return refuseInstance(state.snapshot.world, known, instance) ?? { interval: beatInterval(threshold()) }
     },
     [Symbol.dispose]() {
       ended = true

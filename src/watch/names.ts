@@ -4,7 +4,9 @@
  */
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../clock.ts'
+import { FROM_HEARTBEAT } from '../core/instances.ts'
 import { isLiteral } from '../core/member.ts'
+import type { Definitions } from '../core/nouns.ts'
 import type { State } from '../state.ts'
 
 /** Ms between two look-ups of a name. */
@@ -20,13 +22,9 @@ export interface NamesOptions {
 /** Watches until it is disposed: at once for a new name, then every 30 s. */
 export function watchNames({ state, clock, onFailure }: NamesOptions): Disposable {
   const asking = new Set<string>()
-  let known = new Set<string>()
+  let definitions = state.snapshot.world.definitions.value
+  let known = hostsIn(definitions)
   let ended = false
-
-  const hosts = () => {
-    const named = state.snapshot.world.definitions.value.gateways.map(({ address }) => address)
-    return new Set(named.filter(address => !isLiteral(address) && address !== 'from_heartbeat'))
-  }
 
   const ask = async (host: string) => {
     if (asking.has(host)) return
@@ -44,13 +42,15 @@ export function watchNames({ state, clock, onFailure }: NamesOptions): Disposabl
   }
 
   const askAll = () => {
-    known = hosts()
     for (const host of known) void ask(host)
   }
 
   const unsubscribe = state.onChange(() => {
+    const { value } = state.snapshot.world.definitions
+    if (value === definitions) return
     const before = known
-    known = hosts()
+    definitions = value
+    known = hostsIn(definitions)
     for (const host of known) if (!before.has(host)) void ask(host)
   })
   const timer = clock.every(EVERY, askAll)
@@ -63,4 +63,9 @@ export function watchNames({ state, clock, onFailure }: NamesOptions): Disposabl
       timer[Symbol.dispose]()
     },
   }
+}
+
+function hostsIn({ gateways }: Definitions): ReadonlySet<string> {
+  const named = gateways.map(({ address }) => address)
+  return new Set(named.filter(address => !isLiteral(address) && address !== FROM_HEARTBEAT))
 }
