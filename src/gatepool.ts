@@ -23,6 +23,7 @@ import { createAccessLog } from './telemetry/access.ts'
 import { tellFact } from './telemetry/facts.ts'
 import { createLog, type Logger } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
+import { serveMetrics } from './telemetry/metrics-listener.ts'
 import { tellWebhooks } from './telemetry/webhooks.ts'
 import { keepStickyKey } from './traffic/sticky-key.ts'
 import { createTraffic } from './traffic/traffic.ts'
@@ -45,6 +46,8 @@ export interface GatepoolOptions {
 export interface Gatepool extends AsyncDisposable {
   readonly state: State
   readonly admin: { readonly host: string; readonly port: number }
+  /** Its own listener for metrics; null: there is none. */
+  readonly metrics: { readonly host: string; readonly port: number } | null
   /** The bootstrap administrator's. */
   readonly token: string
   listeners(): readonly { readonly name: string; readonly address: string }[]
@@ -174,17 +177,17 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       webhooks,
       metrics: metrics.render,
       log,
-    }).catch((error: NodeJS.ErrnoException) => {
-      if (error.syscall !== 'listen') throw error
-      const { host, port } = config.admin.listen
-      throw new StartError(`the admin API cannot listen on ${host}:${port} (${error.code})`)
-    }),
+    }).catch(cannotListen('the admin API', config.admin.listen)),
   )
+  const { listen: page } = config.metrics ?? {}
+  const metricsPage =
+    page && building.use(await serveMetrics(page, metrics.render).catch(cannotListen('the metrics', page)))
 
   const rooms = building.move()
   return {
     state,
     admin: admin.address,
+    metrics: metricsPage?.address ?? null,
     token,
     listeners: traffic.listeners,
     reload: reload.now,
@@ -198,6 +201,13 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       await rooms.disposeAsync()
     },
     [Symbol.asyncDispose]: () => rooms.disposeAsync(),
+  }
+}
+
+/** For the `catch` of whatever listens: says who cannot, where and why. */
+function cannotListen(who: string, { host, port }: Gatepool['admin']): (error: NodeJS.ErrnoException) => never {
+  return error => {
+    throw error.syscall === 'listen' ? new StartError(`${who} cannot listen on ${host}:${port} (${error.code})`) : error
   }
 }
 

@@ -29,9 +29,11 @@ async function run({ config: path }: { readonly config: string }): Promise<numbe
   }
   // Listens to signals before it says that it runs: whoever waits for that line may send one at once.
   const stopped = untilStopped(gatepool)
-  const { host, port } = gatepool.admin
   const where = gatepool.listeners().map(({ name, address }) => `${name} on ${address}`)
-  process.stderr.write(`gatepool listens: ${[...where, `admin on ${host}:${port}`].join(', ')}\n`)
+  const { admin, metrics } = gatepool
+  where.push(`admin on ${admin.host}:${admin.port}`)
+  if (metrics !== null) where.push(`metrics on ${metrics.host}:${metrics.port}`)
+  process.stderr.write(`gatepool listens: ${where.join(', ')}\n`)
   await stopped
   return 0
 }

@@ -136,7 +136,6 @@ test('without these parts the same file loads', t => {
 
 test('each of them is named, wherever it stands', t => {
   const refused: [input: unknown, path: string][] = [
-    [{ metrics: { listen: '127.0.0.1:1' } }, 'metrics'],
     [{ heartbeats: {} }, 'heartbeats'],
     [{ listeners: [{ accept_proxy: true }] }, 'listeners[0].accept_proxy'],
   ]

@@ -35,6 +35,7 @@ store: { kind: embedded, path: ./data/gatepool.db }
 admin:
   listen: 127.0.0.1:0
   token: \${GATEPOOL_ADMIN_TOKEN}   # bootstrap administrator
+metrics: { listen: 127.0.0.1:0 }
 definitions: store
 settings: { gateway_down_threshold: 90s }
 listeners:
@@ -95,6 +96,7 @@ test('a file in the form of the sample runs, and answers by host', async t => {
     'home never beat',
   )
   t.match(await get(url.web, 'example.net'), { status: 404, body: /no_route/ })
+  t.match(await get(`${url.metrics}/metrics`, 'localhost'), { status: 200, body: /^gatepool_build_info/m })
   signal('SIGTERM')
   t.hasStrict(await ended, { code: 0, signal: null })
 })

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { ownsPool, ownsRoute } from '../../core/scope.ts'
 import { isRefusal } from '../../errors.ts'
+import { PAGE_TYPE } from '../../telemetry/metrics-listener.ts'
 import type { serviceEndpoints } from '../contract/service.ts'
 import { poolRow, routeRow } from '../views.ts'
 import type { HandlerOptions, HandlersOf } from './handler.ts'
@@ -26,7 +27,7 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
       return reply.code(reasons.length === 0 ? 200 : 503).send({ status, reasons, warnings: warnings() })
     },
     async metrics(_, reply) {
-      return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await options.metrics())
+      return reply.type(PAGE_TYPE).send(await options.metrics())
     },
     openapi,
     openapi_at_root: openapi,
