@@ -9,24 +9,23 @@ import { delimiter, join } from 'node:path'
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/debian')
 /** Where Debian puts programs, those of administrators too, whom PATH may not know. */
 const PLACES = ['usr/local/bin', 'usr/bin', 'bin', 'usr/local/sbin', 'usr/sbin', 'sbin']
+const POSTGRESQL = 'usr/lib/postgresql'
 
 export interface Program {
   readonly path: string
+  /** What it is to be started with, before anything else. */
+  readonly args?: readonly string[]
   /** Its libraries, where they were fetched with it. */
   readonly env: Readonly<Record<string, string>>
 }
 
 /** The first of `names` that is installed, or the first one out of `packages`, or why there is none. */
 export function findProgram(names: readonly string[], packages: readonly string[]): Program | string {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), ...PLACES.map(place => join('/', place))]
-  const installed = find(names, folders)
+  const installed = find(names, [...(process.env.PATH ?? '').split(delimiter), ...placesIn('/')])
   if (installed !== undefined) return { path: installed, env: {} }
   try {
     const root = fetched(packages)
-    const path = find(
-      names,
-      PLACES.map(place => join(root, place)),
-    )
+    const path = find(names, placesIn(root))
     if (path === undefined) throw new Error(`${packages} has no ${names}`)
     const libraries = ['usr/lib', 'lib'].map(place => join(root, place, `${machine()}-linux-gnu`))
     const env = { LD_LIBRARY_PATH: libraries.join(delimiter) }
@@ -36,6 +35,12 @@ export function findProgram(names: readonly string[], packages: readonly string[
   } catch (error) {
     return `no ${names[0]} on PATH, and it cannot be fetched: ${error instanceof Error ? error.message.split('\n')[0] : error}`
   }
+}
+
+/** Of PostgreSQL Debian keeps several versions side by side. */
+function placesIn(root: string): string[] {
+  const versions = existsSync(join(root, POSTGRESQL)) ? readdirSync(join(root, POSTGRESQL)) : []
+  return [...PLACES, ...versions.map(version => join(POSTGRESQL, version, 'bin'))].map(place => join(root, place))
 }
 
 function find(names: readonly string[], folders: readonly string[]): string | undefined {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fetched } from '../../../test/support/debian.ts'
-import { firstLine, works } from '../processes.ts'
+import { streamModule } from '../../../test/support/nginx-stream.ts'
+import { firstLine } from '../processes.ts'
 import { HTTP_FRONTS, type Place, type Rival } from './rival.ts'
 
 export const nginx: Rival = {
@@ -10,33 +10,11 @@ export const nginx: Rival = {
   version: () => firstLine('nginx', '-v'),
   prepare(place) {
     const file = join(place.folder, 'nginx.conf')
-    const module = streamModule(place)
+    // Without it the rows of TCP and UDP say that nobody listens.
+    const module = streamModule({ path: 'nginx', env: {} })
     writeFileSync(file, module === null ? written(place) : [module, written(place), stream(place)].join('\n'))
     return { file: 'nginx', args: ['-e', 'stderr', '-p', place.folder, '-c', file] }
   },
-}
-
-const MODULE = 'usr/lib/nginx/modules/ngx_stream_module.so'
-
-/**
- * The line by which nginx learns TCP and UDP: none where that is built in, else one for Debian's module, installed or fetched. Null: it cannot
- * be had, and the rows of TCP and UDP will say that nobody listens.
- */
-function streamModule({ folder }: Place): string | null {
-  const file = join(folder, 'stream.conf')
-  const tried = (line: string): string | null => {
-    writeFileSync(file, `${line}\npid ${folder}/nginx.pid;\nevents {}\nstream {}\n`)
-    return works('nginx', '-t', '-e', 'stderr', '-p', folder, '-c', file) ? line : null
-  }
-  try {
-    return (
-      tried('') ??
-      tried(`load_module /${MODULE};`) ??
-      tried(`load_module ${fetched(['libnginx-mod-stream'])}/${MODULE};`)
-    )
-  } catch {
-    return null
-  }
 }
 
 const stream = ({ ports, upstream }: Place) => `stream {
