@@ -83,7 +83,7 @@ export class Attempt implements Circumstances {
   /** What keeps the client in place, where anything does; and where its cookie leads. */
   #sticky: Sticky | null = null
   #place: Place | null = null
-  readonly #tried: Slot[] = []
+  readonly #tried = roomForOne<Slot>()
   /** Members all of whose upstreams were tried. */
   readonly #spent: MemberSlot[] = []
 
@@ -119,9 +119,8 @@ export class Attempt implements Circumstances {
     this.reused = this.sent = this.answered = this.fresh = this.refreshed = this.full = false
     this.held = true
     this.retries = 0
-    // Nearly always there is one: taking it out is cheaper than setting a length, which leaves compiled code.
-    while (this.#tried.length > 0) this.#tried.pop()
-    while (this.#spent.length > 0) this.#spent.pop()
+    clear(this.#tried)
+    clear(this.#spent)
     return this.#picker()
   }
 
@@ -234,7 +233,7 @@ export class Attempt implements Circumstances {
   forget(): { readonly tries: number; readonly last: Upstream | undefined } {
     const tries = this.#tried.length
     const last = this.#tried.at(-1)?.upstream
-    this.#tried.length = 0
+    clear(this.#tried)
     return { tries, last }
   }
 
@@ -364,4 +363,16 @@ export class Attempt implements Circumstances {
     const lately = recent.until(counts.requests - load.inFlight + 1, counts.failures)
     state.apply({ kind: 'outcome', upstream, route, result, recent: lately, at: now() })
   }
+}
+
+/** An empty array with room for one: pushing to `[]` makes room for seventeen, and there may be an attempt for each of many thousand sessions. */
+function roomForOne<T>(): T[] {
+  const list: (T | undefined)[] = [undefined]
+  list.pop()
+  return list as T[]
+}
+
+/** Nearly always there is one: taking it out is cheaper than setting a length, which leaves compiled code and lets go of the room. */
+function clear(list: unknown[]): void {
+  while (list.length > 0) list.pop()
 }

@@ -99,9 +99,12 @@ export async function said(running: Running, words: RegExp): Promise<RegExpExecA
   throw new Error(`it did not start: ${running.lastWords()}`)
 }
 
-export async function metric(url: string, name: string): Promise<number> {
+/** The sum of a metric over its labels, or over those lines that contain `label`. */
+export async function metric(url: string, name: string, label = ''): Promise<number> {
   const text = await (await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
-  const lines = text.split('\n').filter(line => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+  const lines = text
+    .split('\n')
+    .filter(line => line.startsWith(`${name} `) || (line.startsWith(`${name}{`) && line.includes(label)))
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
 }
 

@@ -1,6 +1,7 @@
 /**
  * The way of one session to one upstream: a connected socket, so that the kernel takes answers from nobody else and tells when the port is
- * closed. Keeps what was not answered yet, within bounds, so that it can be sent elsewhere.
+ * closed. Keeps what was not answered yet, within bounds, so that it can be sent elsewhere. Closed, it may be opened again with a socket of
+ * its own: an old socket could still bring answers for somebody else.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
@@ -19,90 +20,113 @@ export interface LaneOwner {
 }
 
 export class Lane {
-  readonly slot: Slot
+  slot: Slot
   /** Unanswered datagrams that are not kept. */
   lost = 0
 
   readonly #owner: LaneOwner
-  readonly #socket: Socket
-  readonly #sent = (error: Error | null) => {
-    if (error !== null) this.#onError(error)
-  }
-  #kept: Buffer[] = []
+  /**
+   * As texts of a character for each byte: of a short datagram that is a tenth of what a buffer takes, and in a flood every session keeps
+   * one. What was read stands at the beginning of 64 KiB, and could not be kept as it is in any case. Null: none.
+   */
+  #kept: string[] | null = null
   #keptBytes = 0
-  #isOpen = true
+  #socket: Socket | null = null
 
   constructor(slot: Slot, owner: LaneOwner) {
     this.slot = slot
     this.#owner = owner
+    this.open(slot)
+  }
+
+  /** To another upstream, or to the same by another socket. */
+  open(slot: Slot): void {
+    this.slot = slot
+    this.lost = 0
     const { address, port } = slot.upstream
-    const type = isIPv6(address) ? 'udp6' : 'udp4'
-    this.#socket = createSocket({ type, lookup: literalLookup })
-    this.#socket.on('error', error => this.#onError(error))
-    this.#socket.on('message', bytes => this.#onMessage(bytes))
+    const socket = createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', lookup: literalLookup })
+    this.#socket = socket
+    socket.on('error', this.#onSent)
+    socket.on('message', this.#onMessage)
     // With a look-up that answers at once it is connected when this returns.
-    this.#socket.connect(port, address)
+    socket.connect(port, address)
   }
 
   /** Sends `bytes`, behind `header` in the same datagram if there is one. Only `bytes` are kept. */
   send(bytes: Buffer, header: Buffer | null): void {
-    if (!this.#isOpen) return
+    const socket = this.#socket
+    if (socket === null) return
     this.#keep(bytes)
-    this.#socket.send(header === null ? bytes : [header, bytes], this.#sent)
+    socket.send(header === null ? bytes : [header, bytes], this.#onSent)
     // With nothing queued the kernel has it. The collector sees five bytes and comes late for the page behind them.
     const { buffer, length } = bytes
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === length && this.#socket.getSendQueueSize() === 0)
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === length && socket.getSendQueueSize() === 0)
       buffer.transfer(0)
   }
 
   /** Something was sent and nothing came back yet. */
   get isWaiting(): boolean {
-    return this.#kept.length > 0 || this.lost > 0
+    return this.#kept !== null || this.lost > 0
   }
 
   /** What was not answered, in the order in which it was sent; it is forgotten here. */
   takeKept(): readonly Buffer[] {
-    const kept = this.#kept
-    this.#kept = []
-    this.#keptBytes = 0
-    return kept
+    const kept = this.#kept ?? []
+    this.#forget()
+    return kept.map(text => Buffer.from(text, 'latin1'))
   }
 
   close(): void {
-    if (!this.#isOpen) return
-    this.#isOpen = false
-    this.#socket.close()
+    this.#socket?.close()
+    this.#socket = null
+    this.#forget()
   }
 
   #keep(bytes: Buffer): void {
-    // A copy: what was read stands at the beginning of 64 KiB, and keeping it would cost whole pages for each session of a flood.
-    const copy = Buffer.allocUnsafeSlow(bytes.length)
-    bytes.copy(copy)
-    this.#kept.push(copy)
-    this.#keptBytes += copy.length
+    if (bytes.length > MOST_KEPT_BYTES) {
+      this.lost++
+      return
+    }
+    const text = bytes.toString('latin1')
+    this.#keptBytes += bytes.length
+    // Made with what it nearly always holds: pushing to an empty array makes room for seventeen.
+    if (this.#kept === null) this.#kept = [text]
+    else this.#kept.push(text)
     while (this.#kept.length > MOST_KEPT || this.#keptBytes > MOST_KEPT_BYTES) {
       this.#keptBytes -= this.#kept.shift()?.length ?? 0
       this.lost++
     }
   }
 
-  #onMessage(bytes: Buffer): void {
-    if (!this.#isOpen) return
-    if (this.#kept.length > 0) this.takeKept()
+  #forget(): void {
+    this.#kept = null
+    this.#keptBytes = 0
+  }
+
+  // Of the socket; functions of the object, so that a new socket needs no new ones.
+
+  readonly #onMessage = (bytes: Buffer): void => {
+    if (this.#socket === null) return
+    this.#forget()
     this.lost = 0
     this.#owner.onAnswer(this, bytes)
   }
 
-  #onError({ code }: NodeJS.ErrnoException): void {
+  /** Of a send and of the socket. */
+  readonly #onSent = (error: NodeJS.ErrnoException | null): void => {
+    if (error === null) return
+    const { code } = error
+    // What a socket had still queued when it was closed.
+    if (code === 'ECANCELED') return
     if (code === 'EMSGSIZE') {
       // Too large for the way there: nobody's fault, and no use elsewhere.
-      this.#keptBytes -= this.#kept.pop()?.length ?? 0
       this.lost++
       return
     }
     // In a turn of its own: with no descriptor left it breaks while it is being made.
+    const socket = this.#socket
     process.nextTick(() => {
-      if (this.#isOpen) this.#owner.onBroken(this, REFUSED.has(code) ? 'refused' : 'ours')
+      if (socket !== null && socket === this.#socket) this.#owner.onBroken(this, REFUSED.has(code) ? 'refused' : 'ours')
     })
   }
 }

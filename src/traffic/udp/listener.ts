@@ -13,6 +13,8 @@ import { type Endpoint, readProxyHeader, V2_SIGNATURE } from '../proxy-protocol/
 import type { RouteListener } from '../route-listeners.ts'
 import type { Sessions } from '../sessions.ts'
 import type { Slot } from '../slots.ts'
+import { Ages } from './ages.ts'
+import { unansweredIsOver } from './collector.ts'
 import { literalLookup } from './lane.ts'
 import type { Room } from './room.ts'
 import { UdpSession } from './session.ts'
@@ -21,6 +23,8 @@ import { UdpSession } from './session.ts'
 const RECEIVE_BUFFER = 4 * 1024 * 1024
 /** Ms in which answers that are under way may still come, at an end. */
 const LAST_ANSWERS = 1_000
+/** Sessions that are over, kept for new ones: more than come in while those of before go. */
+const MOST_SPARE = 1_024
 
 export interface UdpContext extends AttemptContext {
   /** Ms of a clock that moves with the sweep. */
@@ -42,11 +46,8 @@ export class UdpCounts {
   lost = 0
 }
 
-/** The sessions of one client address. */
-interface Client {
-  readonly sessions: Map<number, UdpSession>
-  readonly unanswered: Set<UdpSession>
-}
+/** The sessions of one client address by port, in the order in which they came. */
+type OfAddress = Map<number, UdpSession>
 
 export class UdpListener implements RouteListener {
   readonly context: UdpContext
@@ -55,9 +56,9 @@ export class UdpListener implements RouteListener {
 
   readonly #socket: Socket
   readonly #listen: ListenAddress
-  readonly #clients = new Map<string, Client>()
-  /** Oldest first. */
-  readonly #unanswered = new Set<UdpSession>()
+  readonly #clients = new Map<string, OfAddress>()
+  readonly #unanswered = new Ages<UdpSession>()
+  readonly #spare: UdpSession[] = []
   readonly #empty = Promise.withResolvers<void>()
   #sessions = 0
   #isOpen = false
@@ -99,7 +100,7 @@ export class UdpListener implements RouteListener {
   /** Ends the sessions whose deadline is over at `now` (coarse ms). */
   sweep(now: number): void {
     let isWaiting = false
-    for (const { sessions } of this.#clients.values()) {
+    for (const sessions of this.#clients.values()) {
       for (const session of sessions.values()) {
         if (session.deadline <= now) session.end()
         else if (!isWaiting && this.#endsAt < Number.POSITIVE_INFINITY) isWaiting = session.isWaiting
@@ -116,7 +117,7 @@ export class UdpListener implements RouteListener {
   }
 
   cut(): void {
-    for (const { sessions } of this.#clients.values()) for (const session of sessions.values()) session.end()
+    for (const sessions of this.#clients.values()) for (const session of sessions.values()) session.end()
     this.#isOpen = false
     this.#endsAt = Number.POSITIVE_INFINITY
     try {
@@ -137,8 +138,7 @@ export class UdpListener implements RouteListener {
 
   /** Its first answer came: from now on it stays. */
   answered(session: UdpSession): void {
-    this.#unanswered.delete(session)
-    this.#clients.get(session.peer.address)?.unanswered.delete(session)
+    this.#unanswered.remove(session.age)
   }
 
   report(slot: Slot, route: string, result: 'ok' | FailureReason): void {
@@ -149,33 +149,32 @@ export class UdpListener implements RouteListener {
 
   left(session: UdpSession): void {
     const { address, port } = session.peer
-    const client = this.#clients.get(address)
-    if (client?.sessions.get(port) !== session) return
-    client.sessions.delete(port)
-    client.unanswered.delete(session)
-    this.#unanswered.delete(session)
-    if (client.sessions.size === 0) this.#clients.delete(address)
+    const sessions = this.#clients.get(address)
+    if (sessions?.get(port) !== session) return
+    sessions.delete(port)
+    this.#unanswered.remove(session.age)
+    if (this.#spare.length < MOST_SPARE) this.#spare.push(session)
+    if (sessions.size === 0) this.#clients.delete(address)
     this.#sessions--
     this.context.room.taken--
     this.counts.active--
+    if (!session.answered) unansweredIsOver()
   }
 
   #onMessage(bytes: Buffer, from: RemoteInfo): void {
-    const known = this.#clients.get(from.address)?.sessions.get(from.port)
-    const peer = plainAddress(from.address)
-    let source: Endpoint = { address: peer, port: from.port }
+    const known = this.#clients.get(from.address)?.get(from.port)
+    const address = plainAddress(from.address)
+    let source: Endpoint = address === from.address ? from : { address, port: from.port }
     let data = bytes
-    if (this.route.sendsProxy(peer)) {
-      // Only the first datagram has to say for whom it is.
-      if (known === undefined || beginsWithHeader(bytes)) {
-        const reading = readProxyHeader(bytes)
-        if (reading.kind === 'more' || reading.kind === 'malformed') {
-          this.counts.malformed++
-          return
-        }
-        data = bytes.subarray(reading.length)
-        if (reading.kind === 'proxied') source = reading.source
+    // Of a proxy only the first datagram has to say for whom it is.
+    if (this.route.sendsProxy(address) && (known === undefined || beginsWithHeader(bytes))) {
+      const reading = readProxyHeader(bytes)
+      if (reading.kind === 'more' || reading.kind === 'malformed') {
+        this.counts.malformed++
+        return
       }
+      data = bytes.subarray(reading.length)
+      if (reading.kind === 'proxied') source = reading.source
     }
     const session = known ?? this.#begin(from, source)
     session?.send(data)
@@ -192,15 +191,16 @@ export class UdpListener implements RouteListener {
       counts.limited++
       return null
     }
-    const session = new UdpSession(this, route, peer, source, this.#destination)
-    let client = this.#clients.get(peer.address)
-    if (client === undefined) {
-      client = { sessions: new Map(), unanswered: new Set() }
-      this.#clients.set(peer.address, client)
+    const spare = this.#spare.pop()
+    spare?.open(route, peer, source, this.#destination)
+    const session = spare ?? new UdpSession(this, route, peer, source, this.#destination)
+    let sessions = this.#clients.get(peer.address)
+    if (sessions === undefined) {
+      sessions = new Map()
+      this.#clients.set(peer.address, sessions)
     }
-    client.sessions.set(peer.port, session)
-    client.unanswered.add(session)
-    this.#unanswered.add(session)
+    sessions.set(peer.port, session)
+    this.#unanswered.add(session.age)
     this.#sessions++
     context.room.taken++
     counts.active++
@@ -210,17 +210,21 @@ export class UdpListener implements RouteListener {
   /** Is there room for one more of this address, perhaps in the place of one that nobody has answered? */
   #makeRoom(address: string, isProxy: boolean): boolean {
     const { max_sessions: most, max_sessions_per_address: mostOfOne } = this.route.route
-    const client = this.#clients.get(address)
-    if (client !== undefined && !isProxy && client.sessions.size >= mostOfOne) return evict(client.unanswered)
+    const sessions = this.#clients.get(address)
+    if (sessions !== undefined && !isProxy && sessions.size >= mostOfOne) return evict(oldestUnanswered(sessions))
     const { room } = this.context
-    return this.#sessions < most && room.taken < room.most ? true : evict(this.#unanswered)
+    return this.#sessions < most && room.taken < room.most ? true : evict(this.#unanswered.oldest)
   }
 }
 
-function evict(unanswered: ReadonlySet<UdpSession>): boolean {
-  const [oldest] = unanswered
-  oldest?.end()
-  return oldest !== undefined
+function oldestUnanswered(sessions: OfAddress): UdpSession | null {
+  for (const session of sessions.values()) if (!session.answered) return session
+  return null
+}
+
+function evict(session: UdpSession | null): boolean {
+  session?.end()
+  return session !== null
 }
 
 function beginsWithHeader(bytes: Buffer): boolean {

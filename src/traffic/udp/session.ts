@@ -1,9 +1,11 @@
 /**
  * The datagrams of one client address and port: where they go, and what comes back. It stays with its upstream until that is gone, and
  * then takes what was not answered elsewhere.
+ *
+ * When it is over the object serves another client (`open`): made anew for each, a flood would leave more behind than the collector finds in time.
  */
 import type { RemoteInfo } from 'node:dgram'
-import type { Snapshot } from '../../core/nouns.ts'
+import type { Snapshot, Upstream } from '../../core/nouns.ts'
 import { stateOf } from '../../core/passive.ts'
 import { hashText } from '../../core/policies/ip-hash.ts'
 import { Attempt } from '../attempt.ts'
@@ -11,32 +13,37 @@ import type { L4Route } from '../l4-route.ts'
 import type { Endpoint } from '../proxy-protocol/read.ts'
 import { proxyHeader } from '../proxy-protocol/write.ts'
 import type { Session } from '../sessions.ts'
+import type { Slot } from '../slots.ts'
+import { createAge } from './ages.ts'
 import { Lane, type LaneOwner } from './lane.ts'
 import type { UdpListener } from './listener.ts'
 
 /** Ms without an answer after which it is over: whoever asks once from a made-up address is not waited for. */
 const UNANSWERED = 10_000
 
-export class UdpSession implements LaneOwner {
+export class UdpSession implements LaneOwner, Session {
   /** The client's, also where a proxy speaks for it. */
-  readonly source: Endpoint
+  source: Endpoint
   /** Who answers are sent to. */
-  readonly peer: RemoteInfo
+  peer: RemoteInfo
   /** Ms of the coarse clock. */
   deadline = 0
   answered = false
+  /** Among those that nobody has answered yet. */
+  readonly age = createAge<UdpSession>(this)
 
   readonly #listener: UdpListener
-  readonly #route: L4Route
   readonly #attempt: Attempt
-  readonly #key: number
-  readonly #destination: Endpoint
+  #route: L4Route
+  #destination: Endpoint
   #lane: Lane | null = null
+  /** One that was closed, to be opened again. */
+  #spare: Lane | null = null
   /** Where each datagram picks anew: the lanes by upstream. */
-  #lanes: Map<string, Lane> | null = null
+  #lanes: Map<string, Lane> | null
   #seen: Snapshot | null = null
-  /** What its pool may close; the next datagram of the client then begins anew. */
-  #place: Session | null = null
+  /** Its pool may close it; the next datagram of the client then begins anew. */
+  #isJoined = false
   #requests = 0
   #answers = 0
   /** Of its lane: the one that says for whom it is. */
@@ -47,13 +54,33 @@ export class UdpSession implements LaneOwner {
 
   constructor(listener: UdpListener, route: L4Route, peer: RemoteInfo, source: Endpoint, destination: Endpoint) {
     this.#listener = listener
+    this.#attempt = new Attempt(listener.context)
     this.#route = route
     this.peer = peer
     this.source = source
     this.#destination = destination
-    this.#key = hashText(source.address)
-    this.#attempt = new Attempt(listener.context)
-    if (route.route.per_packet) this.#lanes = new Map()
+    this.#lanes = route.route.per_packet ? new Map() : null
+  }
+
+  /** Another client's: nothing of the last one may be seen. */
+  open(route: L4Route, peer: RemoteInfo, source: Endpoint, destination: Endpoint): void {
+    this.#route = route
+    this.peer = peer
+    this.source = source
+    this.#destination = destination
+    this.#lanes = route.route.per_packet ? new Map() : null
+    this.deadline = this.#requests = this.#answers = this.#broken = 0
+    this.answered = this.#isFirst = this.#isOver = false
+    this.#seen = null
+  }
+
+  get target(): string {
+    return this.#route.target
+  }
+
+  /** Of a session that is joined. */
+  get upstream(): Upstream {
+    return (this.#lane as Lane).slot.upstream
   }
 
   /** Something was sent and its answer is still expected. */
@@ -110,8 +137,7 @@ export class UdpSession implements LaneOwner {
       return
     }
     if (lane !== this.#lane) return
-    this.#lane = null
-    if (this.#place !== null) this.#listener.context.sessions.delete(this.#place)
+    this.#part()
     // An upstream that has answered was the right one then; the search for the next begins from the start.
     const wasAnswered = this.#attempt.answered
     const step = this.#attempt.fail('connect_refused')
@@ -124,8 +150,8 @@ export class UdpSession implements LaneOwner {
   end(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#lane?.close()
-    for (const lane of this.#lanes?.values() ?? []) lane.close()
+    if (this.#lanes !== null) for (const lane of this.#lanes.values()) lane.close()
+    this.#part()
     this.#release()
     this.#listener.left(this)
   }
@@ -148,15 +174,18 @@ export class UdpSession implements LaneOwner {
 
   /** On to another upstream, with what has to go there. */
   #leave(bytes: readonly Buffer[]): void {
-    this.#lane?.close()
-    this.#lane = null
+    this.#part()
     this.#release()
     this.#begin()
     this.#passAll(bytes)
   }
 
   #begin(): void {
-    if (this.#attempt.begin(this.#route, this.#key, this.#listener.context.now()) !== null) this.#open()
+    if (this.#pick() !== null) this.#open()
+  }
+
+  #pick(): Slot | null {
+    return this.#attempt.begin(this.#route, hashText(this.source.address), this.#listener.context.now())
   }
 
   #open(): void {
@@ -164,10 +193,24 @@ export class UdpSession implements LaneOwner {
     if (slot === null) return
     const { state, sessions } = this.#listener.context
     this.#seen = state.snapshot
-    this.#lane = new Lane(slot, this)
+    if (this.#spare === null) this.#lane = new Lane(slot, this)
+    else {
+      this.#lane = this.#spare
+      this.#spare = null
+      this.#lane.open(slot)
+    }
     this.#isFirst = true
-    this.#place = { target: this.#route.target, upstream: slot.upstream, end: () => this.end() }
-    sessions.add(this.#place, state.snapshot)
+    this.#isJoined = true
+    sessions.add(this, state.snapshot)
+  }
+
+  /** From its upstream. */
+  #part(): void {
+    if (this.#isJoined) this.#listener.context.sessions.delete(this)
+    this.#isJoined = false
+    this.#spare = this.#lane ?? this.#spare
+    this.#lane?.close()
+    this.#lane = null
   }
 
   #passAll(bytes: readonly Buffer[]): void {
@@ -186,7 +229,7 @@ export class UdpSession implements LaneOwner {
   }
 
   #sendAnywhere(bytes: Buffer, lanes: Map<string, Lane>): void {
-    const slot = this.#attempt.begin(this.#route, this.#key, this.#listener.context.now())
+    const slot = this.#pick()
     if (slot === null) {
       this.#listener.counts.outages++
       return
@@ -207,8 +250,6 @@ export class UdpSession implements LaneOwner {
   }
 
   #release(): void {
-    if (this.#place !== null) this.#listener.context.sessions.delete(this.#place)
-    this.#place = null
     if (this.#attempt.answered) this.#attempt.finish()
     else this.#attempt.fail('client_left')
   }

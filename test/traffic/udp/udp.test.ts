@@ -248,6 +248,49 @@ test('limits: the oldest that nobody answered gives way, an answered one never',
   member.close()
 })
 
+test('whoever comes in the place of another gets nothing that was meant for that one', async t => {
+  const froms: number[] = []
+  const member = await datagrams('127.0.0.2', 0, (text, from) => {
+    froms.push(from.port)
+    return text === 'quiet' ? null : text
+  })
+  await using l4 = await startL4(udpPool(['a'], member.port, { route: { max_sessions: 1 } }))
+  await using one = await datagrams()
+  await using two = await datagrams()
+  one.send('quiet', l4.port('udp'))
+  await until(() => froms.length === 1, 'it arrived')
+  two.send('quiet', l4.port('udp'))
+  await until(() => froms.length === 2, 'this one too')
+  t.not(froms[0], froms[1], 'by another socket')
+  member.send('late', froms[0] ?? 0)
+  t.equal(await rest(() => two.received.length + one.received.length), 0)
+  two.send('mine', l4.port('udp'))
+  t.equal(await two.next(), 'mine')
+  member.close()
+})
+
+test('a flood stays within the limits, and who was answered before goes on being answered', async t => {
+  const most = 50
+  const member = await datagrams('127.0.0.2', 0, text => (text === 'flood' ? null : text))
+  await using l4 = await startL4(udpPool(['a'], member.port, { route: { max_sessions: most } }))
+  const port = l4.port('udp')
+  await using client = await datagrams()
+  client.send('hello', port)
+  t.equal(await client.next(), 'hello')
+  let largest = 0
+  for (let round = 0; round < 10; round++) {
+    const flood = await Promise.all(Array.from({ length: 100 }, (_, i) => datagrams(`127.1.0.${(i % 64) + 1}`)))
+    for (const one of flood) one.send('flood', port)
+    client.send(`${round}`, port)
+    t.equal(await client.next(), `${round}`)
+    largest = Math.max(largest, sum(l4.l4.numbers.udpSessions()))
+    for (const one of flood) one.close()
+  }
+  t.equal(largest, most)
+  t.strictSame(dropped(l4), {})
+  member.close()
+})
+
 test('all listeners together have no more sessions than there are descriptors for', async t => {
   const [member] = await datagramMembers(1)
   await using l4 = await startL4(udpPool(['a'], member?.port ?? 0), { most: 1 })

@@ -1,0 +1,25 @@
+import { test } from 'tap'
+import { Ages, createAge } from '../../../src/traffic/udp/ages.ts'
+
+test('the oldest is the first that came and has not gone, whoever goes', async t => {
+  const ages = new Ages<string>()
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(createAge)
+  t.equal(ages.oldest, null)
+  if (!a || !b || !c || !d) throw new Error('four')
+  for (const age of [a, b, c]) ages.add(age)
+  ages.remove(b)
+  t.equal(ages.oldest, 'a')
+  ages.remove(a)
+  t.equal(ages.oldest, 'c')
+  ages.remove(a)
+  t.equal(ages.oldest, 'c', 'who has gone does not go again')
+  ages.add(d)
+  ages.remove(c)
+  t.equal(ages.oldest, 'd')
+  ages.add(a)
+  ages.remove(d)
+  ages.remove(a)
+  t.equal(ages.oldest, null)
+  ages.add(b)
+  t.equal(ages.oldest, 'b')
+})
