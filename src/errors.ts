@@ -79,6 +79,7 @@ export const errors = {
   store_unavailable: { title: 'The store cannot be reached', status: 503, retry: true },
   store_refilling: { title: 'The store is being refilled', status: 503, retry: true },
   store_foreign: { title: 'The store belongs to another installation', status: 503, retry: false },
+  store_known: { title: 'There is no other store to adopt', status: 409, retry: false },
   store_newer: { title: 'The store was written by a newer version', status: 503, retry: false },
   internal: { title: 'Something went wrong inside gatepool', status: 500, retry: true },
 } as const satisfies Record<string, ErrorEntry>

@@ -56,9 +56,10 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
     // First: whoever hears that a gateway is back has to know the beat that it came back with.
     if (Object.keys(beats).length > 0) state.apply({ kind: 'beats', beats, at })
     const { world } = state.snapshot
-    const isNews = ([name, { revision }]: [string, { readonly revision: number }]) =>
+    // Not by its revision: another store that took the place of ours may have others under the same number.
+    const isNews = ([name, { value }]: [string, { readonly value: unknown }]) =>
       // Where definitions come from the file, those in the store (somebody's, or none at all) must not take their place.
-      !(name === 'definitions' && definitions === 'file') && world[name as keyof Values].revision !== revision
+      !(name === 'definitions' && definitions === 'file') && world[name as keyof Values].value !== value
     const news: Partial<Documents> = Object.fromEntries(Object.entries(documents).filter(isNews))
     if (Object.keys(news).length + heard.length + facts.length === 0) return
     state.apply({ kind: 'committed', documents: news, facts, heard, at })

@@ -6,8 +6,9 @@ import { pathText } from './config/findings.ts'
 import type { Config } from './config/schema.ts'
 import { readStored } from './config/stored.ts'
 import type { Documents } from './core/events.ts'
-import type { Beats, World } from './core/nouns.ts'
+import type { Beats, Definitions, World } from './core/nouns.ts'
 import { EMPTY, type SharedStore, type Store } from './core/store.ts'
+import { isRefusal, type Refusal, refuse } from './errors.ts'
 import { definitionsOf } from './reload.ts'
 import { openEmbeddedStore } from './store/embedded.ts'
 import type { Logger } from './telemetry/log.ts'
@@ -44,7 +45,9 @@ export async function openStore(
       const { url, cache } = place
       // Loaded where it is used: its client alone costs memory, and every request some of its processor time.
       const { openRedisStore } = await import('./store/redis/redis.ts')
-      const shared = openRedisStore({ url, cluster, replica, cache, clock, random: Math.random, onError, onAnswer })
+      const shared = openRedisStore({
+        ...{ url, cluster, replica, cache, clock, random: Math.random, complete, onError, onAnswer },
+      })
       return { store: shared, shared }
     }
   }
@@ -92,13 +95,18 @@ async function readSoon(shared: SharedStore, clock: Clock): Promise<Documents> {
   }
 }
 
-/** What an older version wrote, with today's defaults for what it did not know. */
 function completed({ revision, value }: World['definitions']): World['definitions'] {
   if (revision === 0) return { revision, value }
-  const read = readStored(value)
-  if (read.kind === 'value') return { revision, value: read.value }
+  const read = complete(value)
+  if (isRefusal(read)) throw new StartError(read.detail)
+  return { revision, value: read }
+}
+
+/** What another version wrote, with today's defaults for what it did not know. Refused where this one does not know what that one wrote. */
+function complete(definitions: Definitions): Definitions | Refusal {
+  const read = readStored(definitions)
+  if (read.kind === 'value') return read.value
   const problems = read.findings.map(({ path, message }) => `\n  ${pathText(path)}: ${message}`)
-  throw new StartError(
-    `the definitions in the store do not fit this version, and were left as they are:${problems.join('')}`,
-  )
+  const detail = `the definitions in the store do not fit this version, and were left as they are:${problems.join('')}`
+  return refuse('store_newer', detail)
 }

@@ -11,7 +11,7 @@ import { realClock } from '../clock.ts'
 import { check, type Finding } from '../config/findings.ts'
 import type { Config } from '../config/schema.ts'
 import type { Announcement } from '../core/nouns.ts'
-import type { Replica, Store } from '../core/store.ts'
+import type { Adopted, AuditDraft, Replica, Store } from '../core/store.ts'
 import { isRefusal, type Refusal, refuse } from '../errors.ts'
 import type { Ledger } from '../ledger.ts'
 import type { State } from '../state.ts'
@@ -72,6 +72,10 @@ export interface ReplicasView {
   readonly away: Refusal | null
   /** They go by different definitions. */
   readonly differ: boolean
+  /** What of the store should be looked at, in words. */
+  readonly warnings: readonly string[]
+  /** Makes another store that is there the one that all replicas go by; see `SharedStore`. */
+  adopt(asked: Pick<AuditDraft, 'by' | 'action' | 'request_id'>): Promise<Adopted | Refusal>
 }
 
 export interface ListenerView {

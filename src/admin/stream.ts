@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../clock.ts'
-import { type EventFilter, isWanted } from '../core/event-filter.ts'
+import { breaksHistory, type EventFilter, isWanted } from '../core/event-filter.ts'
 import type { Fact } from '../core/events.ts'
 import type { Store } from '../core/store.ts'
 import type { State } from '../state.ts'
@@ -22,7 +22,7 @@ const PAGE = 500
 const COME_BACK = 2_000
 
 /** Without an id, so that a client that is cut off here asks for the same again. */
-const RESET = `event: reset\ndata: ${JSON.stringify({ text: 'events may be missing: the last one seen is kept no longer' })}\n\n`
+const RESET = `event: reset\ndata: ${JSON.stringify({ text: 'events may be missing: not everything that was told is kept' })}\n\n`
 
 export interface Wanted {
   /** Everything after the event with this id first. */
@@ -61,6 +61,7 @@ export function createEventStreams({ state, store, clock }: StreamsOptions): Eve
 
   const stop = state.onFact(fact => {
     if (clients.size === 0) return
+    if (breaksHistory(fact)) for (const client of clients) take(client, '', RESET)
     const frame = frameOf(fact)
     for (const client of clients) if (isWanted(client.wanted.filter, fact)) take(client, fact.id, frame)
   })

@@ -19,6 +19,7 @@ import { addSchema } from './schema.ts'
 import { type AddCommand, createSession, type Session, withExamples } from './session.ts'
 import { addSettings } from './settings.ts'
 import { addStatus } from './status.ts'
+import { addStore } from './store.ts'
 import { addToken } from './token.ts'
 import { addTransfer } from './transfer.ts'
 import { addVersion, ownVersion } from './version.ts'
@@ -88,6 +89,7 @@ const COMMANDS: readonly AddCommand[] = [
   addRoute,
   addSettings,
   addHistory,
+  addStore,
   addTransfer,
   addPresets,
   addSimulate,

@@ -67,7 +67,7 @@ async function follow(session: Session, options: Options): Promise<void> {
       try {
         for await (const { id, event, data } of sentEvents(got.body)) {
           if (event === 'reset') {
-            io.err('gatepool: events may be missing: the last one seen is kept no longer\n')
+            io.err('gatepool: events may be missing: not everything that was told is kept\n')
             continue
           }
           last = id

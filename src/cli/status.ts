@@ -22,17 +22,23 @@ function words({ paint }: Session, status: Status, now: number): string {
   const lines = [
     `gatepool ${version}, replica ${replica} of cluster ${cluster}, up for ${span(status.now - started_at)}`,
     `definitions from the ${definitions.mode}, revision ${definitions.revision}; the store is ${store.available ? 'there' : `away: ${store.reason}`}`,
+    ...store.warnings.map(warning => `warning: ${warning}`),
+    ...(store.code === 'store_foreign'
+      ? ['gatepool store adopt makes what is in Redis count, and gives up what this replica knows']
+      : []),
     ...(definitions.differ ? ['the replicas go by different definitions, each by its own file'] : []),
   ]
-  const others = replicas.map(({ name, version, started_at, seen_at, behind, definitions, evaluates }) => [
-    name,
-    version,
-    span(status.now - started_at),
-    `${span(Math.max(0, status.now - seen_at))} ago`,
-    behind === 0 ? 'up to date' : `${behind} behind`,
-    definitions,
-    evaluates ? 'in charge' : '',
-  ])
+  const others = replicas.map(
+    ({ name, version, started_at, seen_at, behind, definitions, evaluates, in_charge_since }) => [
+      name,
+      version,
+      span(status.now - started_at),
+      `${span(Math.max(0, status.now - seen_at))} ago`,
+      behind === 0 ? 'up to date' : `${behind} behind`,
+      definitions,
+      evaluates ? `in charge for ${span(Math.max(0, status.now - (in_charge_since ?? status.now)))}` : '',
+    ],
+  )
   const tables = [
     // One that is alone with its store is in the first line.
     ...(others.length === 0

@@ -19,3 +19,8 @@ export function isWanted({ kinds, subject, since, until }: EventFilter, { kind, 
     (until === undefined || at < until)
   )
 }
+
+/** Does it tell that what was told before may be missing in the history, or not all of it may have been told? */
+export function breaksHistory({ kind }: Pick<Fact, 'kind'>): boolean {
+  return kind === 'store_refilled' || kind === 'store_restored' || kind === 'store_adopted'
+}

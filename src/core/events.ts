@@ -171,6 +171,32 @@ export type FactDraft =
       readonly cause: string
     }
   | {
+      /** A store that had lost everything was filled again, or another one took its place. */
+      readonly kind: 'store_refilled' | 'store_adopted'
+      readonly at: number
+      readonly subject: 'store'
+      /** The replica, or who asked for it. */
+      readonly cause: string
+    }
+  | {
+      /** What a store had lost of its newest end was put back. */
+      readonly kind: 'store_restored'
+      readonly at: number
+      readonly subject: 'store'
+      /** The replica that still knew. */
+      readonly cause: string
+      readonly documents: readonly string[]
+    }
+  | {
+      /** Definitions that were acknowledged are not those that hold: the history has them. */
+      readonly kind: 'definitions_orphaned'
+      readonly at: number
+      readonly subject: 'definitions'
+      readonly cause: 'lost' | 'adopted'
+      /** Where in the history. */
+      readonly revision: number
+    }
+  | {
       readonly kind: 'replica_joined' | 'replica_left'
       readonly at: number
       /** The replica. */

@@ -153,6 +153,8 @@ export interface Replica extends ReplicaNotes {
   readonly behind: number
   /** It is the one that evaluates what time makes due. */
   readonly evaluates: boolean
+  /** Since when it is, ms; null: it is not. */
+  readonly in_charge_since: number | null
 }
 
 export interface Sync extends News {
@@ -162,10 +164,28 @@ export interface Sync extends News {
   readonly evaluates: boolean
 }
 
+/** Which store took the place of which. */
+export interface Adopted {
+  readonly kind: 'adopted'
+  readonly before: string
+  readonly after: string
+  /** The definitions that were given up are in the history. */
+  readonly orphaned: boolean
+}
+
 /** A store that several replicas share. */
 export interface SharedStore extends Store {
   /** The documents as they were last seen, perhaps before this start: what a replica goes by while the store is away. */
   readonly known: Documents
+  /** Which store it is, by a text made with it; '': none was seen yet. */
+  readonly generation: string
+  /** What of the place where it is should be looked at, in words. */
+  readonly warnings: readonly string[]
+  /**
+   * Another store than the one that we know is there: from now on all replicas that know ours go by that one, and what they know is given up, but for
+   * the definitions, which that one keeps in its history. `store_known`: there is no other one.
+   */
+  adopt(asked: Pick<AuditDraft, 'by' | 'action' | 'request_id'>): Promise<Adopted | Refusal>
   /** Says that this replica is here, and asks what others did. One round trip. To be asked through the ledger, for the sake of the order. */
   sync(notes: ReplicaNotes): Promise<Sync | Refusal>
   /** Calls `listener` soon after somebody has written. Only a hurry-up: it may stay out. */

@@ -134,6 +134,32 @@ export const TOLD: { readonly [K in FactKind]: Telling<K> } = {
   },
   store_lost: { about: 'store', more: [], level: 'error', say: ({ cause }) => `the store is away: ${cause}` },
   store_recovered: { about: 'store', more: [], level: 'info', say: () => 'the store is back' },
+  store_refilled: {
+    about: 'store',
+    more: [],
+    level: 'warn',
+    say: ({ cause }) => `the store had lost everything and was filled again by replica ${cause}`,
+  },
+  store_restored: {
+    about: 'store',
+    more: ['documents'],
+    level: 'warn',
+    say: ({ cause, documents }) =>
+      `the store had lost its newest end, and got back from replica ${cause}: ${listed(documents)}`,
+  },
+  store_adopted: {
+    about: 'store',
+    more: [],
+    level: 'warn',
+    say: ({ cause }) => `another store was adopted by ${cause}: what it holds is what counts`,
+  },
+  definitions_orphaned: {
+    about: 'definitions',
+    more: ['revision'],
+    level: 'warn',
+    say: ({ cause, revision }) =>
+      `definitions ${cause === 'lost' ? 'that the store had lost' : 'of before the adoption'} do not hold: they are revision ${revision} of the history`,
+  },
   listener_failed: {
     about: 'listener',
     more: [],

@@ -51,6 +51,7 @@ function sample(kind: FactKind): Fact {
     ...{ kind, at: 0, subject: 'SUBJECT', cause: 'CAUSE', id: 'ID', cluster: 'CLUSTER' },
     ...{ from: 'FROM', to: 'TO', original: 'ORIGINAL', routes: ['ROUTE'], pool: 'POOL', pools: ['POOL'] },
     ...{ cooldown: 60_000, holder: 'HOLDER', instance: 'INSTANCE', changed: ['pool:NAME'], upstream: 'UPSTREAM' },
+    ...{ documents: ['DOCUMENT'], revision: 7 },
   }
   // It has the fields of all kinds, and so of this one.
   return every as unknown as Fact

@@ -4,6 +4,7 @@
  * has the same id.
  */
 import type { Clock } from '../clock.ts'
+import { breaksHistory } from '../core/event-filter.ts'
 import type { Fact } from '../core/events.ts'
 import type { Webhook } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
@@ -79,11 +80,21 @@ export async function tellWebhooks(options: WebhooksOptions): Promise<Webhooks> 
     working = working.then(followNow).catch(error => log.error({ err: error }, 'webhooks could not be told'))
   }
 
+  /** The history is another one: what was told is where its cursors say. */
+  const startOver = () => {
+    working = working.then(rest)
+    follow()
+  }
+
+  const rest = () => {
+    telling = false
+    for (const courier of couriers.values()) stop(courier)
+    couriers.clear()
+  }
+
   const followNow = async () => {
     if (!mayTell()) {
-      telling = false
-      for (const courier of couriers.values()) stop(courier)
-      couriers.clear()
+      rest()
       return
     }
     // Where the one that told before has got to.
@@ -188,7 +199,8 @@ export async function tellWebhooks(options: WebhooksOptions): Promise<Webhooks> 
     })
   }
 
-  const stopFacts = state.onFact(() => {
+  const stopFacts = state.onFact(fact => {
+    if (breaksHistory(fact)) return startOver()
     for (const courier of couriers.values()) void run(courier)
   })
   const stopChanges = state.onChange(follow)

@@ -40,6 +40,10 @@ export interface ReplicasWatch extends Companions, Disposable {
   readonly away: Refusal | null
   /** They go by different definitions. */
   readonly differ: boolean
+  /** What of the store should be looked at, in words. */
+  readonly warnings: readonly string[]
+  /** Goes by the store that is there, though it is not the one that was known; see `SharedStore`. */
+  adopt(...asked: Parameters<SharedStore['adopt']>): ReturnType<SharedStore['adopt']>
 }
 
 export interface ReplicasOptions {
@@ -150,6 +154,14 @@ export async function watchReplicas(options: ReplicasOptions): Promise<ReplicasW
     get differ() {
       // Where the store has them, who is different is only late.
       return options.definitions === 'file' && new Set(replicas.map(({ definitions }) => definitions)).size > 1
+    },
+    get warnings() {
+      return store.warnings
+    },
+    async adopt(asked) {
+      const outcome = await store.adopt(asked)
+      if (outcome.kind === 'adopted') await catchUp()
+      return outcome
     },
     [Symbol.dispose]() {
       ended = true

@@ -4,8 +4,8 @@ import type { Endpoint } from '../../src/admin/contract/endpoint.ts'
 import { endpoints } from '../../src/admin/contract/endpoints.ts'
 import { type TestAdmin, testAdmin } from '../support/admin.ts'
 
-/** What asks and changes nothing, although it is not a GET, and beats, which are no wishes of anybody. */
-const NO_MUTATIONS = ['beat', 'pick', 'simulate', 'validate_route', 'test_webhook']
+/** What asks and changes nothing, although it is not a GET, beats, which are no wishes of anybody, and what only a shared store can do. */
+const NO_MUTATIONS = ['beat', 'pick', 'simulate', 'validate_route', 'test_webhook', 'adopt_store']
 
 type Step = readonly [method: string, path: string, body?: unknown]
 

@@ -195,21 +195,6 @@ async function away(t: Test, store: Store, extra: object | undefined): Promise<v
     await t.rejects(reading as Promise<unknown>, { name: 'StoreError', code: 'store_unavailable' })
 }
 
-test('a store that lost its newest end is believed, and gives no revision twice', { skip }, async t => {
-  const redis = await startRedis(t)
-  const [one, other] = [await storeIn(redis.url), await storeIn(redis.url, 'b')]
-  t.teardown(() => Promise.all([one, other].map(store => store[Symbol.asyncDispose]())))
-  await put(one, { documents: { holds: values(1).holds } })
-  const before = await redis.client.hgetall(`gatepool:{${CLUSTER}}:holds`)
-  for (const n of [2, 3]) await put(one, { documents: { holds: values(n).holds } })
-  await redis.client.hset(`gatepool:{${CLUSTER}}:meta`, 'revision', 1)
-  await redis.client.hset(`gatepool:{${CLUSTER}}:holds`, before)
-  t.match(await one.sync({ version: '1', started_at: 1, definitions: '', failing: [] }), {
-    documents: { holds: { revision: 1, value: values(1).holds } },
-  })
-  t.match(await put(other, { documents: { holds: values(4).holds } }), { kind: 'written', revision: 5 })
-})
-
 test('a Redis Cluster holds all of a gatepool cluster in one slot', { skip }, async t => {
   const url = await startCluster(t)
   const [one, other] = [await storeIn(url), await storeIn(url, 'b')]

@@ -23,6 +23,7 @@ const replicaRow = z.object({
   failing: z.array(z.string()).meta({ description: 'Gateways that it finds dead by its own checks' }),
   behind: z.number().meta({ description: 'Revisions of the store that it did not know when it asked' }),
   evaluates: z.boolean().meta({ description: 'It decides what time makes due; the others only when it does not' }),
+  in_charge_since: moment.nullable().meta({ description: 'Since when it does; null: it does not' }),
 })
 
 export const status = z.object({
@@ -35,6 +36,11 @@ export const status = z.object({
   store: z.object({
     available: z.boolean(),
     reason: z.string().nullable().meta({ description: 'Why it cannot be asked' }),
+    code: z
+      .string()
+      .nullable()
+      .meta({ description: 'The same as a code: store_unavailable, store_refilling, store_foreign, store_newer' }),
+    warnings: z.array(z.string()).meta({ description: 'What of it should be looked at' }),
   }),
   definitions: z.object({
     mode: z.enum(['file', 'store']),
@@ -48,6 +54,11 @@ export const status = z.object({
   routes: z.array(routeRow),
 })
 
+export const adopted = z.object({
+  before: z.string().meta({ description: 'The generation of the store that is given up' }),
+  after: z.string().meta({ description: 'That of the store that counts from now on' }),
+  orphaned: z.boolean().meta({ description: 'The definitions that were given up are in the history' }),
+})
 export const reloaded = z.object({ changed: z.array(z.string()) })
 export const alive = z.object({ status: z.literal('alive') })
 export const readiness = z.object({
@@ -92,6 +103,14 @@ export const serviceEndpoints = {
     scope: 'within',
     summary: 'This replica, its listeners, and who serves what',
     answer: status,
+  },
+  adopt_store: {
+    method: 'POST',
+    path: '/api/v1/store/adopt',
+    role: 'admin',
+    summary: 'Go by the store that is in Redis, though it is another one than the replicas know; theirs is given up',
+    answer: adopted,
+    refuses: ['store_known', 'store_unavailable', 'store_refilling', 'store_newer', 'revision_conflict'],
   },
   reload: {
     method: 'POST',

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { ownsPool, ownsRoute } from '../../core/scope.ts'
-import { isRefusal } from '../../errors.ts'
+import { isRefusal, refuse } from '../../errors.ts'
 import { PAGE_TYPE } from '../../telemetry/metrics-listener.ts'
 import type { serviceEndpoints } from '../contract/service.ts'
 import { poolRow, routeRow } from '../views.ts'
@@ -16,6 +16,7 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
 
   const warnings = () => [
     ...(replicas?.away ? ['the store is away'] : []),
+    ...(replicas?.warnings ?? []),
     ...(replicas?.differ ? ['replicas go by different definitions'] : []),
   ]
 
@@ -43,7 +44,7 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
         started_at: options.startedAt,
         uptime: wholeSeconds(options.clock.now() - options.startedAt),
         now: store.now(),
-        store: replicas ? { available: replicas.away === null, reason: replicas.away?.detail ?? null } : HERE,
+        store: replicas ? storeOf(replicas) : HERE,
         definitions: {
           mode: options.definitionsMode,
           revision: snapshot.world.definitions.revision,
@@ -60,6 +61,14 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
         routes: byName(routes).map(route => routeRow(snapshot, route)),
       }
     },
+    async adopt_store({ by, asked: { action, request_id } }) {
+      if (replicas === undefined) return refuse('store_known', 'there is one store, in the process itself')
+      const outcome = await replicas.adopt({ by: by.name, action, request_id })
+      if (isRefusal(outcome)) return outcome
+      const { before, after, orphaned } = outcome
+      options.log.warn({ by: by.name, before, after }, 'another store was adopted by the API')
+      return { before, after, orphaned }
+    },
     async reload({ by, asked }) {
       const outcome = await options.reload()
       if (isRefusal(outcome)) return outcome
@@ -74,6 +83,13 @@ export function serviceHandlers(options: HandlerOptions): HandlersOf<typeof serv
 }
 
 /** The embedded store is in this very process. */
-const HERE = { available: true, reason: null }
+const HERE = { available: true, reason: null, code: null, warnings: [] }
+
+const storeOf = ({ away, warnings }: NonNullable<HandlerOptions['replicas']>) => ({
+  available: away === null,
+  reason: away?.detail ?? null,
+  code: away?.code ?? null,
+  warnings: [...warnings],
+})
 
 const wholeSeconds = (ms: number): number => Math.max(0, Math.floor(ms / 1_000)) * 1_000

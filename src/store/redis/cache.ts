@@ -5,6 +5,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../clock.ts'
+import { type AuditEnd, ORIGIN } from '../../core/audit.ts'
 import type { Documents } from '../../core/events.ts'
 import { EMPTY, type Values } from '../../core/store.ts'
 import { openDatabase } from '../embedded-schema.ts'
@@ -17,6 +18,12 @@ export interface Remembered {
   /** Of the store that the documents are from. */
   readonly generation: string
   readonly documents: Partial<Documents>
+  /** Which version of each of them it is. */
+  readonly tags: Readonly<Record<string, string>>
+  /** The highest revision that was seen. */
+  readonly seen: number
+  /** Where the audit chain ended. */
+  readonly audit: AuditEnd
   /** Redis's clock less this machine's, ms; null: not known. */
   readonly offset: number | null
 }
@@ -35,7 +42,8 @@ export function openCache(path: string, clock: Clock, onError: (error: unknown) 
   const db = openDatabase(path)
   const select = db.prepare('SELECT revision, value FROM document WHERE name = ?')
   const put = db.prepare('REPLACE INTO document (name, revision, at, by, value) VALUES (?, ?, ?, ?, ?)')
-  const kept = new Map<string, number>()
+  /** What is in the file. */
+  let kept: Partial<Documents> = {}
   let waiting: Remembered | null = null
   let timer: Disposable | null = null
 
@@ -48,13 +56,13 @@ export function openCache(path: string, clock: Clock, onError: (error: unknown) 
       inTransaction(db, () => {
         for (const name of DOCUMENTS) {
           const document = what.documents[name]
-          if (document === undefined || kept.get(name) === document.revision) continue
+          if (document === undefined || kept[name] === document) continue
           put.run(name, document.revision, clock.now(), ABOUT, JSON.stringify(document.value))
         }
-        const { generation, offset } = what
-        put.run(ABOUT, 0, clock.now(), ABOUT, JSON.stringify({ generation, offset }))
+        const { documents: _, ...about } = what
+        put.run(ABOUT, 0, clock.now(), ABOUT, JSON.stringify(about))
       })
-      for (const name of DOCUMENTS) kept.set(name, what.documents[name]?.revision ?? 0)
+      kept = what.documents
     } catch (error) {
       onError(error)
     }
@@ -63,15 +71,15 @@ export function openCache(path: string, clock: Clock, onError: (error: unknown) 
   const readDocument = (name: keyof Values): Partial<Documents> => {
     const row = select.get(name)
     if (row === undefined) return {}
-    kept.set(name, Number(row.revision))
     return { [name]: { revision: Number(row.revision), value: { ...EMPTY[name], ...JSON.parse(String(row.value)) } } }
   }
 
   return {
     read() {
-      const about = JSON.parse(String(select.get(ABOUT)?.value ?? '{}'))
-      const documents: Partial<Documents> = Object.assign({}, ...DOCUMENTS.map(readDocument))
-      return { generation: about.generation ?? '', offset: about.offset ?? null, documents }
+      const about: Partial<Remembered> = JSON.parse(String(select.get(ABOUT)?.value ?? '{}'))
+      const { generation = '', tags = {}, seen = 0, audit = ORIGIN, offset = null } = about
+      kept = Object.assign({}, ...DOCUMENTS.map(readDocument))
+      return { generation, tags, seen, audit, offset, documents: kept }
     },
     keep(what) {
       waiting = what

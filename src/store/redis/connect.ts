@@ -4,7 +4,7 @@
  */
 import { Cluster, type CommonRedisOptions, Redis } from 'ioredis'
 import { type Refusal, refuse } from '../../errors.ts'
-import type { Script } from './scripts.ts'
+import type { Script } from './scripts/script.ts'
 import type { Address } from './url.ts'
 
 /** Ms that an answer may take; a store that is slower than that is as good as away. */
@@ -15,6 +15,8 @@ const LONGEST_WAIT = 1_000
 
 export interface Connection extends AsyncDisposable {
   readonly client: Redis | Cluster
+  /** How often it has come about: behind another one there may be another server. */
+  readonly turn: number
   /** Runs a script; rejects like any command. */
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<readonly unknown[]>
   /** What went wrong when `error` came back from a command. */
@@ -35,14 +37,19 @@ export function connect({ address, name, random }: ConnectOptions): Connection {
   const client = open(address, name, backOff)
   const subscribers: (Redis | Cluster)[] = []
   let trouble = 'not connected yet'
+  let turn = 0
   let closed = false
   // Without a listener ioredis writes to the console. What is wrong is told to whoever asks next.
   client.on('error', error => {
     trouble = reason(error)
   })
+  client.on('ready', () => turn++)
 
   return {
     client,
+    get turn() {
+      return turn
+    },
     async run({ lua, sha }, keys, args) {
       const given = [...keys, ...args]
       const answered = await client.evalsha(sha, keys.length, ...given).catch(error => {

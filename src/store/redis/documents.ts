@@ -3,9 +3,10 @@
  * changed.
  */
 import type { Documents } from '../../core/events.ts'
-import type { Liveness, Versioned } from '../../core/nouns.ts'
+import type { Definitions, Liveness, Versioned } from '../../core/nouns.ts'
 import { own } from '../../core/own.ts'
 import { EMPTY, type Values } from '../../core/store.ts'
+import { isRefusal, type Refusal } from '../../errors.ts'
 
 export const NEVER_WRITTEN: Documents = {
   definitions: { revision: 0, value: EMPTY.definitions },
@@ -42,15 +43,28 @@ function fieldsOf(liveness: Liveness): Map<string, unknown> {
   )
 }
 
-/** The documents of the script's `news`. */
-export function readChanged(
-  changed: readonly (readonly [name: keyof Values, revision: string, value: unknown])[],
-): Partial<Documents> {
-  const entries = changed.map(([name, revision, value]) => [
-    name,
-    { revision: Number(revision), value: readValue(name, value) },
-  ])
-  return Object.fromEntries(entries)
+/** What a script takes to write all documents as they are known: three as JSON, and every field of liveness. */
+export function wholeArguments({ definitions, holds, access, liveness }: Documents): (string | number)[] {
+  const texts = [definitions, holds, access].map(({ value }) => JSON.stringify(value))
+  const fields = [...fieldsOf(liveness.value)].flatMap(([name, record]) => [name, JSON.stringify(record)])
+  return [...texts, fields.length / 2, ...fields]
+}
+
+/** The documents that a script's `news` answers. */
+export type Changed = readonly (readonly [name: keyof Values, revision: number, tag: string, value: unknown])[]
+
+/** Definitions that another version wrote with what this one adds; or why it cannot go by them. */
+export type Complete = (definitions: Definitions) => Definitions | Refusal
+
+export function readChanged(changed: Changed, complete: Complete): Partial<Documents> | Refusal {
+  const documents: Record<string, Versioned<unknown>> = {}
+  for (const [name, revision, , text] of changed) {
+    const read = readValue(name, text)
+    const value = name === 'definitions' && revision > 0 ? complete(read as Definitions) : read
+    if (isRefusal(value)) return value
+    documents[name] = { revision, value }
+  }
+  return documents as Partial<Documents>
 }
 
 function readValue(name: keyof Values, value: unknown): unknown {

@@ -5,16 +5,17 @@
 
 /** The keys, in the order in which every script gets them. */
 export const NAMES = [
-  /** Hash: `generation` (a random text made with this store), `schema`, `revision` (the counter), the anchor of the audit chain; when
-   * a replica last asked for news, or since when there is nothing in this store. */
+  /** Hash: `generation` (a text made with this store), `schema`, `revision` (the counter); anchor and end of the audit chain; `heir:GENERATION`
+   * of each store that this one has taken the place of; bytes of each stream; when a replica last asked for news, or since when there is
+   * nothing in this store; since when the one evaluates who does. */
   'meta',
-  /** Hash: `revision`, `value` (JSON), `at`, `by`. The next two likewise. */
+  /** Hash: `revision`, `tag` (which version has that number), `value` (JSON), `at`, `by`. The next two likewise. */
   'definitions',
   'holds',
   'access',
-  /** Hash: `revision`, and a field `PART:GATEWAY` (JSON) for each record of its parts: a step writes only what changed. */
+  /** Hash: `revision`, `tag`, and a field `PART:GATEWAY` (JSON) for each record of its parts: a step writes only what changed. */
   'liveness',
-  /** Stream: the newest revisions of the definitions, as `<revision>-0`: `at`, `by`, `value`. */
+  /** Stream: the newest revisions of the definitions, as `<revision>-0`: `tag`, `at`, `by`, `value`. */
   'history',
   /** Stream: the newest facts of the cluster and of its replicas: `id`, `origin` (who put it in), `fact` (JSON without its id). */
   'events',
@@ -41,11 +42,13 @@ export interface Keys {
   readonly all: readonly string[]
   /** The number of the last batch of facts that one run of a replica (`origin`) has put in; goes after a day. */
   batch(origin: string): string
+  /** For trying what the user of Redis may do. */
+  readonly scratch: string
   /** The channel that tells of each new revision. Only a hurry-up: whoever misses it finds out by asking. */
   readonly news: string
 }
 
 export function keysOf(cluster: string): Keys {
   const key = (name: string) => `gatepool:{${cluster}}:${name}`
-  return { all: NAMES.map(key), batch: origin => key(`batch:${origin}`), news: key('news') }
+  return { all: NAMES.map(key), batch: origin => key(`batch:${origin}`), scratch: key('scratch'), news: key('news') }
 }

@@ -6,7 +6,9 @@ import type { Fact } from '../../core/events.ts'
 import type { Beat, Beats, Uses } from '../../core/nouns.ts'
 import { own } from '../../core/own.ts'
 import { isRefusal, type Refusal } from '../../errors.ts'
-import { APPEND, HEARD, type Script } from './scripts.ts'
+import { APPEND } from './scripts/append.ts'
+import { HEARD } from './scripts/heard.ts'
+import type { Script } from './scripts/script.ts'
 
 /** Facts that wait at most; the oldest go first. */
 const MOST_FACTS = 10_000

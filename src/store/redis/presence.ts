@@ -6,11 +6,14 @@
  */
 import type { Replica, ReplicaNotes, Sync } from '../../core/store.ts'
 import { isRefusal, type Refusal, refuse } from '../../errors.ts'
-import { livenessArguments } from './documents.ts'
+import { wholeArguments } from './documents.ts'
 import type { Outbox } from './outbox.ts'
-import { LEAVE, REFILL, SYNC } from './scripts.ts'
-import { type Answer, highest, type Session } from './session.ts'
-import { threeParts } from './texts.ts'
+import { link, recordArguments } from './record.ts'
+import { LEAVE } from './scripts/leave.ts'
+import { REFILL } from './scripts/refill.ts'
+import { SYNC } from './scripts/sync.ts'
+import type { Answer, Session } from './session.ts'
+import { tagOf, threeParts } from './texts.ts'
 
 /** Ms that an empty store is left alone, so that everybody can say what he knows. */
 const ANNOUNCE = 2_000
@@ -47,11 +50,12 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
   let settled = true
 
   const refill = async (): Promise<Refusal | null> => {
-    const { liveness, ...texts } = session.known
-    const documents = Object.entries(texts).flatMap(([name, { value }]) => [name, JSON.stringify(value)])
-    // All fields are set, none are dropped.
-    const [, ...fields] = livenessArguments(liveness.value, undefined, liveness)
-    const args = [session.time.now(), highest(session.known) + 1, documents.length / 2, ...documents, ...fields]
+    const at = session.time.now()
+    // It names the last record that is known, and is the first of those that are there again.
+    const after = { generation: session.generation, revision: session.seen }
+    const draft = { at, by: 'system', action: 'refill_store', subject: 'store', request_id: '', before: null, after }
+    const record = link(session.auditEnd, draft)
+    const args = [origin, replica, cluster, tagOf(at), ...wholeArguments(session.known), ...recordArguments(record)]
     const answer = await session.ask(REFILL, args, { expected: 'empty' })
     return isRefusal(answer) ? answer : null
   }
@@ -75,7 +79,7 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
   }
 
   const ask = (notes: ReplicaNotes): Promise<Answer | Refusal> => {
-    const said: Said = { ...notes, generation: session.generation, revision: highest(session.known) }
+    const said: Said = { ...notes, generation: session.generation, revision: session.seen }
     const args = [origin, replica, cluster, JSON.stringify(said), ...session.acquaintance()]
     return session.ask(SYNC, args, { expected: 'empty' })
   }
@@ -95,10 +99,12 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
         return refused ?? { documents: {}, heard: [], facts: [], beats: {}, replicas: [], evaluates: true }
       }
       settled = true
-      const news = session.takeNews(answer)
+      const [, , , , present, ...rest] = answer
+      const news = session.takeNews(answer, rest)
+      if (isRefusal(news)) return news
       outbox.knowBeats(news.beats)
-      const [revision, watchdog, texts] = answer.slice(8)
-      const replicas = readPresent(texts as readonly string[]).map(
+      const [watchdog, since, texts] = present as [string, string, readonly string[]]
+      const replicas = readPresent(texts).map(
         ({ name, seenAt, origin: run, said }): Replica => ({
           name,
           version: said.version,
@@ -106,8 +112,10 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
           definitions: said.definitions,
           failing: said.failing,
           seen_at: seenAt,
-          behind: Math.max(0, Number(revision) - said.revision),
+          // What this very question has brought is known now.
+          behind: run === origin ? 0 : Math.max(0, session.seen - said.revision),
           evaluates: run === watchdog,
+          in_charge_since: run === watchdog ? Number(since) : null,
         }),
       )
       return { ...news, replicas, evaluates: watchdog === origin }

@@ -1,4 +1,5 @@
 /** The texts that Redis keeps of beats and of replicas: `MS RUN JSON`, where a run is one of a replica. */
+import { randomBytes } from 'node:crypto'
 import type { Beat, Beats } from '../../core/nouns.ts'
 
 /** `texts`: `GATEWAY/INSTANCE`, `MS RUN JSON`, …; those that `except` heard are left out. */
@@ -21,3 +22,6 @@ export function threeParts(text: string): [string, string, string] {
   const second = text.indexOf(' ', first + 1)
   return [text.slice(0, first), text.slice(first + 1, second), text.slice(second + 1)]
 }
+
+/** Says which version of a document it is, and when (ms) it was made. */
+export const tagOf = (at: number): string => `${Math.round(at)}-${randomBytes(8).toString('hex')}`
