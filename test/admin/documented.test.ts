@@ -41,8 +41,8 @@ test('every call that is built from the OpenAPI document gets a good answer that
   const all = await operationsOf(reader)
   t.ok(all.length > 10)
   for (const operation of all) {
-    // It would speak to somebody outside.
-    if (operation.id === 'test_webhook') continue
+    // It would speak to somebody outside; there is no other store here.
+    if (operation.id === 'test_webhook' || operation.id === 'adopt_store') continue
     // What changes nothing needs no world of its own.
     await using own = operation.method === 'GET' ? null : await ready()
     const it = own ?? reader

@@ -7,7 +7,11 @@ import { ADMIN_TOKEN, type Program, runProgram } from './program.ts'
 
 export interface Status {
   readonly replica: string
-  readonly store: { readonly available: boolean }
+  readonly store: {
+    readonly available: boolean
+    readonly code: string | null
+    readonly warnings: readonly string[]
+  }
   readonly definitions: { readonly revision: number; readonly differ: boolean }
   readonly replicas: readonly { readonly name: string; readonly evaluates: boolean; readonly behind: number }[]
   readonly pools: readonly { readonly name: string; readonly serving: readonly string[]; readonly health: string }[]
