@@ -54,7 +54,7 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
 
   const apply = ({ documents, heard, facts, beats }: News, at: number) => {
     // First: whoever hears that a gateway is back has to know the beat that it came back with.
-    if (Object.keys(beats).length > 0) state.apply({ kind: 'beats', beats, at })
+    if (beats.size > 0) state.apply({ kind: 'beats', beats, at })
     const { world } = state.snapshot
     // Not by its revision: another store that took the place of ours may have others under the same number.
     const isNews = ([name, { value }]: [string, { readonly value: unknown }]) =>
@@ -97,7 +97,7 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
         apply(result, now)
         continue
       }
-      apply({ ...result, heard: [], beats: {} }, now)
+      apply({ ...result, heard: [], beats: new Map() }, now)
       const { revision, facts: committed } = result
       return { kind: 'committed', revision, facts: committed, snapshot: state.snapshot }
     }

@@ -66,7 +66,7 @@ export async function firstWorld(
   const liveness = { ...documents.liveness, value: { ...EMPTY.liveness, ...documents.liveness.value } }
   const sight = {
     observing_since: store.now(),
-    beats: await store.readBeats().catch((): Beats => ({})),
+    beats: await store.readBeats().catch((): Beats => new Map()),
     passive: {},
     failing: {},
     checks: {},

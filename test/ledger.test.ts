@@ -27,7 +27,7 @@ async function open(mode: 'store' | 'file' = 'store', records: Record<string, Ga
       definitions: mode === 'store' ? documents.definitions : { revision: 1, value: definitions },
       sight: {
         observing_since: START,
-        beats: {},
+        beats: new Map(),
         passive: {},
         failing: {},
         checks: {},
@@ -258,7 +258,7 @@ test('what others committed comes in between two commits, and their facts are he
   const news = ledger.takeIn(async () => {
     order.push('asked')
     store.put({ liveness })
-    return { documents: { liveness: store.documents.liveness }, heard: [fact, moved], facts: [], beats: {} }
+    return { documents: { liveness: store.documents.liveness }, heard: [fact, moved], facts: [], beats: new Map() }
   })
   const second = ledger.commit(see('y', 1), 'test').then(() => order.push('second'))
   await Promise.all([first, news, second])
@@ -287,7 +287,7 @@ test('the facts of whoever was faster are heard with the conflict', async t => {
   store.disturb = () => {
     store.disturb = null
     store.put({ liveness: { ...store.documents.liveness.value, gateways: { a: down, b: up } } })
-    return { kind: 'conflict', documents: store.documents, heard: [fact], facts: [], beats: {} }
+    return { kind: 'conflict', documents: store.documents, heard: [fact], facts: [], beats: new Map() }
   }
   await ledger.commit(see('x', 1), 'test')
   t.strictSame(heard, ['2-1 heard', 'r1-x-1 told', '3-0 told'])

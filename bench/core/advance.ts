@@ -30,7 +30,16 @@ function start(size: number): Snapshot {
       revision: 1,
       value: { ...EMPTY.liveness, gateways: Object.fromEntries(gateways.map(({ name }) => [name, up])) },
     },
-    sight: { observing_since: AT, beats: {}, passive: {}, failing: {}, checks: {}, ramps: {}, addresses: {}, told: {} },
+    sight: {
+      observing_since: AT,
+      beats: new Map(),
+      passive: {},
+      failing: {},
+      checks: {},
+      ramps: {},
+      addresses: {},
+      told: {},
+    },
   })
 }
 

@@ -19,7 +19,16 @@ for (const size of [1, 16]) {
     holds: { revision: 0, value: EMPTY.holds },
     access: { revision: 0, value: EMPTY.access },
     liveness: { revision: 0, value: EMPTY.liveness },
-    sight: { observing_since: 0, beats: {}, passive: {}, failing: {}, addresses: {}, told: {}, checks: {}, ramps: {} },
+    sight: {
+      observing_since: 0,
+      beats: new Map(),
+      passive: {},
+      failing: {},
+      addresses: {},
+      told: {},
+      checks: {},
+      ramps: {},
+    },
   }
   const state = createState({ world, cluster: 'c', replica: 'r', boot: 'b', onError: () => {} })
   const slots = new Slots(Math.random, () => ({ release: () => {} }))

@@ -12,7 +12,7 @@ type InstanceView = z.output<typeof instanceView>
 export function instancesIn(snapshot: Snapshot, gateway: Gateway): InstanceView[] {
   const { world } = snapshot
   const { settings } = world.definitions.value
-  const beats = own(world.sight.beats, gateway.name) ?? {}
+  const beats = world.sight.beats.get(gateway.name) ?? {}
   const known = Object.entries(instancesOf(world.liveness.value, gateway.name))
   return known
     .sort(([a], [b]) => (a < b ? -1 : 1))

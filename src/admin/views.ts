@@ -136,7 +136,7 @@ function standing({ priority, weight, state, ready, cause, since, back_at, upstr
 
 export function gatewayRow({ world }: Snapshot, gateway: Gateway): GatewayRow {
   const { name, title, enabled, address, http_port, liveness } = gateway
-  const beats = own(world.sight.beats, name) ?? {}
+  const beats = world.sight.beats.get(name) ?? {}
   const newest = newestBeat(beats)
   return {
     name,

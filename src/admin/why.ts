@@ -61,7 +61,7 @@ export function explain(
   const view = own(snapshot.pools, pool.name)
   const member = view?.members.find(one => one.gateway === gateway)
   if (view === undefined || member === undefined) return undefined
-  const beats = own(world.sight.beats, gateway)
+  const beats = world.sight.beats.get(gateway)
   const known = gatewayOf(world, gateway)
   const newest = newestBeat(beats)
   const hold = heldBy(world.holds.value, world.sight.beats, gateway)

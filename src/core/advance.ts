@@ -7,7 +7,7 @@ import type { Documents, Event, FactDraft } from './events.ts'
 import { holdsOf } from './holds.ts'
 import { instancesOf, movesTraffic } from './instances.ts'
 import { gatewayOf, NO_POOL } from './member.ts'
-import type { Beat, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
+import type { Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
 import { onOutcome, onPassive, onTick, type PassiveChange, poolOf, put, targetOf, upstreamOf } from './passive.ts'
 import { rampsAfter } from './slow-start.ts'
@@ -71,34 +71,36 @@ function sighted(snapshot: Snapshot, change: PassiveChange | null, at: number): 
 }
 
 function onBeat(snapshot: Snapshot, { gateway, instance, said, at }: Extract<Event, { kind: 'beat' }>): Advance | null {
-  return onBeats(snapshot, { kind: 'beats', beats: { [gateway]: { [instance]: { at, said } } }, at })
+  return onBeats(snapshot, { kind: 'beats', beats: new Map([[gateway, { [instance]: { at, said } }]]), at })
 }
 
 function onBeats(snapshot: Snapshot, { beats: heard, at }: Extract<Event, { kind: 'beats' }>): Advance | null {
   const { world } = snapshot
   const { beats: before } = world.sight
   const oldest = at - world.definitions.value.settings.gateway_down_threshold
-  const changed: Record<string, Readonly<Record<string, Beat>>> = {}
+  const after = new Map(before)
   const touched = new Set<string>()
+  let changed = false
   let moved = false
-  for (const gateway in heard) {
+  for (const [gateway, said] of heard) {
     // It may have been deleted while its beat was under way.
     if (gatewayOf(world, gateway) === undefined) continue
-    const beats = own(before, gateway) ?? {}
-    const newer = Object.entries(heard[gateway] ?? {}).filter(([name, beat]) => beat.at >= (own(beats, name)?.at ?? 0))
+    const beats = before.get(gateway) ?? {}
+    const newer = Object.entries(said).filter(([name, beat]) => beat.at >= (own(beats, name)?.at ?? 0))
     if (newer.length === 0) continue
     // Those that left and fell silent long ago go here, so that restarts under ever new names do not pile up.
     const known = instancesOf(world.liveness.value, gateway)
     const kept = Object.entries(beats).filter(([name, beat]) => beat.at > oldest || Object.hasOwn(known, name))
-    changed[gateway] = Object.fromEntries([...kept, ...newer])
+    after.set(gateway, Object.fromEntries([...kept, ...newer]))
+    changed = true
     const moves = newer.some(([name, beat]) => movesTraffic(beats, name, beat.said))
     moved ||= moves
     // Which of them beat matters only where one is held.
     if (moves || holdsOf(world.holds.value, gateway).length > 0)
       for (const pool of poolsOf(world.definitions.value, gateway)) touched.add(pool)
   }
-  if (Object.keys(changed).length === 0) return null
-  const next = { ...world, sight: { ...world.sight, beats: { ...before, ...changed } } }
+  if (!changed) return null
+  const next = { ...world, sight: { ...world.sight, beats: after } }
   return conclude(moved ? forgetStrangers(next) : next, snapshot, touched, [], at)
 }
 
@@ -260,7 +262,7 @@ function forgetStrangers(world: World): World {
     ),
     checks: only(checks, isKnown),
     told: only(told, name => poolNames.has(name)),
-    beats: only(beats, name => gatewayNames.has(name)),
+    beats: new Map([...beats].filter(([name]) => gatewayNames.has(name))),
     addresses: only(addresses, host => hosts.has(host)),
   }
   return { ...world, sight }

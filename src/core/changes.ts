@@ -128,7 +128,7 @@ export function probed(name: string): Change {
 export function othersServe({ holds, sight }: World, gateway: string, instance: string): boolean {
   const held = holdsOf(holds.value, gateway)
   const isHeld = (name: string) => held.some(one => one.instance === name)
-  return Object.keys(own(sight.beats, gateway) ?? {}).some(name => name !== instance && !isHeld(name))
+  return Object.keys(sight.beats.get(gateway) ?? {}).some(name => name !== instance && !isHeld(name))
 }
 
 /** The first definitions of a cluster; nothing when it has some. */

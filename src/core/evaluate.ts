@@ -80,7 +80,7 @@ function dueOf(definitions: Definitions, gateway: Gateway, record: GatewayRecord
     return vouched ? cooled(definitions, gateway, record) : null
   }
   const threshold = definitions.settings.gateway_down_threshold
-  const newest = newestBeat(own(seen.beats, gateway.name))
+  const newest = newestBeat(seen.beats.get(gateway.name))
   const heard = Math.max(newest, seen.observing_since)
   if (record.state === 'up') {
     const at = heard + threshold

@@ -79,7 +79,7 @@ export function heldBy(holds: Holds, beats: Beats, gateway: string): Hold | null
   if (held.length === 0) return null
   const whole = held.find(one => one.instance === undefined)
   if (whole) return whole
-  const instances = Object.keys(own(beats, gateway) ?? {})
+  const instances = Object.keys(beats.get(gateway) ?? {})
   if (instances.length === 0) return held.find(one => !one.shared) ?? null
   const isHeld = (instance: string) => held.some(one => one.instance === instance)
   return instances.every(isHeld) ? (held[0] ?? null) : null

@@ -171,7 +171,7 @@ export interface Announcement {
 }
 
 /** gateway → instance → its newest beat. */
-export type Beats = Readonly<Record<string, Readonly<Record<string, Beat>>>>
+export type Beats = ReadonlyMap<string, Readonly<Record<string, Beat>>>
 
 /** Why an answer, or the lack of one, counts against an upstream. */
 export type FailureReason =

@@ -110,7 +110,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 
   const step = ({ expect, documents, facts, at, by, audit: asked }: Write): WriteResult => {
     if (Object.entries(expect).some(isStale))
-      return { kind: 'conflict', documents: readDocuments(), heard: [], facts: [], beats: {} }
+      return { kind: 'conflict', documents: readDocuments(), heard: [], facts: [], beats: new Map() }
     const revision = Number(nextRevision.get()?.revision)
     for (const [name, value] of Object.entries(documents)) {
       const text = JSON.stringify(value)
@@ -130,7 +130,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     try {
       transaction('NORMAL', () => {
         log.put([])
-        if (waitingBeats) putBeats.run(JSON.stringify(waitingBeats))
+        if (waitingBeats) putBeats.run(JSON.stringify(Object.fromEntries(waitingBeats)))
         if (waitingUses) putUses.run(JSON.stringify(readUses()))
         if (waitingCursors) putCursors.run(JSON.stringify(waitingCursors))
       })
@@ -166,7 +166,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     },
 
     async readBeats() {
-      return waitingBeats ?? JSON.parse(String(selectBeats.get()?.value ?? '{}'))
+      return waitingBeats ?? new Map(Object.entries(JSON.parse(String(selectBeats.get()?.value ?? '{}'))))
     },
 
     saveBeats(beats) {

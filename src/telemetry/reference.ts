@@ -77,7 +77,7 @@ function nothingRuns() {
   const empty = <T>(value: T) => ({ revision: 0, value })
   const sight = {
     observing_since: 0,
-    beats: {},
+    beats: new Map(),
     passive: {},
     failing: {},
     checks: {},

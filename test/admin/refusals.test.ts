@@ -38,7 +38,7 @@ test('a beat without its shape is refused, with everything that is wrong with it
   }
   const both = await it.send('POST', BEAT, { instance: '', state: 'dead', wieght: 1 })
   t.equal(((await both.json()) as { problems: unknown[] }).problems.length, 3)
-  t.equal(it.state.snapshot.world.sight.beats.home, undefined)
+  t.equal(it.state.snapshot.world.sight.beats.get('home'), undefined)
 })
 
 test('a query without its shape is refused', async t => {

@@ -136,7 +136,7 @@ test('without these parts the same file loads', t => {
 
 test('each of them is named, wherever it stands', t => {
   const refused: [input: unknown, path: string][] = [
-    [{ heartbeats: {} }, 'heartbeats'],
+    [{ heartbeats: new Map() }, 'heartbeats'],
     [{ listeners: [{ accept_proxy: true }] }, 'listeners[0].accept_proxy'],
   ]
   for (const [input, path] of refused) {

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { beat, type Change, evaluation, seed } from '../../src/core/changes.ts'
 import type { Announcement, World } from '../../src/core/nouns.ts'
 import { EMPTY } from '../../src/core/store.ts'
-import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
+import { beatsOf, define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
 
 const NOW = START + 1_000
 const gateways = ['home', 'nas'].map(name => ({ name, address: '127.0.0.1', liveness: 'heartbeat' as const }))
@@ -20,7 +20,7 @@ interface Hearing extends Known {
 }
 const world = ({ beating = ['one'], ...known }: Hearing = {}): World => {
   const beats = Object.fromEntries(beating.map(name => [name, { at: NOW, said: { state: 'ready' as const } }]))
-  return worldOf(definitions, { ...known, sight: { beats: { home: beats } } })
+  return worldOf(definitions, { ...known, sight: { beats: beatsOf({ home: beats }) } })
 }
 const says = (state: Announcement['state'], instance = 'one') => beat('home', instance, { state })
 

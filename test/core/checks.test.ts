@@ -293,7 +293,7 @@ test('what probes found before this replica listened brings nobody back', t => {
   const passed: Run = { verdict: true, passed: true, times: 2, at: START - 1, said: '' }
   const at = (pass: number) => ({ [keyOf('a')]: [{ ...passed, at: pass }] })
   const later = (checks: ReturnType<typeof at>) => {
-    const seen = { beats: {}, checks, observing_since: START }
+    const seen = { beats: new Map(), checks, observing_since: START }
     return evaluate(definitions, livenessOf({ a: returning() }), seen, START + 100 * SECOND).facts.map(
       ({ kind }) => kind,
     )
@@ -303,8 +303,12 @@ test('what probes found before this replica listened brings nobody back', t => {
   const once = { [keyOf('a')]: [{ ...passed, verdict: false, times: 1, at: START }] }
   t.strictSame(later(once), [], 'nor does one pass of a check that has failed')
   t.strictSame(
-    evaluate(definitions, livenessOf({ a: up, b: down }), { beats: {}, checks: {}, observing_since: 0 }, START * 2)
-      .facts,
+    evaluate(
+      definitions,
+      livenessOf({ a: up, b: down }),
+      { beats: new Map(), checks: {}, observing_since: 0 },
+      START * 2,
+    ).facts,
     [],
     'silence says nothing about them',
   )

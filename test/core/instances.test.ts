@@ -6,7 +6,7 @@ import type { Event } from '../../src/core/events.ts'
 import { MOST_INSTANCES } from '../../src/core/instances.ts'
 import type { Announcement, Snapshot, World } from '../../src/core/nouns.ts'
 import { own } from '../../src/core/own.ts'
-import { define, START, up, worldOf } from '../support/world.ts'
+import { beatsOf, define, START, up, worldOf } from '../support/world.ts'
 
 const fleet = { name: 'fleet', address: 'from_heartbeat', liveness: 'heartbeat' } as const
 const definitions = define({
@@ -212,7 +212,7 @@ test('what is known of instances goes with their gateway', t => {
 })
 
 test('a replica that starts dials who is known and was heard before', t => {
-  const beats = { fleet: { a: { at: START - 5, said: { state: 'ready' as const, address: '10.0.0.1' } } } }
+  const beats = beatsOf({ fleet: { a: { at: START - 5, said: { state: 'ready', address: '10.0.0.1' } } } })
   const world = worldOf(definitions, { records: { fleet: up }, sight: { beats } })
   t.match(begin(world).pools.p?.members[0], { state: 'up', upstreams: [{ instance: 'a' }] })
   const stranger = { ...world, liveness: { ...world.liveness, value: { ...world.liveness.value, instances: {} } } }

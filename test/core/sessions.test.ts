@@ -6,7 +6,7 @@ import { NO_POOL } from '../../src/core/member.ts'
 import type { PassiveRecord, Snapshot, Upstream } from '../../src/core/nouns.ts'
 import { type SessionPlace, sessionEnd } from '../../src/core/sessions.ts'
 import { buildSnapshot } from '../../src/core/snapshot.ts'
-import { define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
+import { beatsOf, define, down, drained, type Known, returning, START, up, worldOf } from '../support/world.ts'
 
 type Sessions = z.input<typeof definitions>['pools'] extends readonly (infer P)[] | undefined
   ? P extends { sessions?: infer S }
@@ -110,7 +110,7 @@ test('one instance of a gateway is drained', async t => {
     return { target, upstream: { ...upstream, instance: name } }
   }
   const beat = { at: START, said: { state: 'ready' as const } }
-  const two: Known = { ...both, sight: { beats: { a: { i1: beat, i2: beat } } } }
+  const two: Known = { ...both, sight: { beats: beatsOf({ a: { i1: beat, i2: beat } }) } }
   const one: Known = { ...two, holds: { a: [{ ...drained, instance: 'i1' }] } }
   t.equal(sessionEnd(at(two), at(one), instance('i1')), 'drain')
   t.equal(sessionEnd(at(two), at(one), instance('i2')), null)

@@ -76,7 +76,7 @@ export const contract: readonly Check[] = [
         liveness: { revision: 0, value: EMPTY.liveness },
         access: { revision: 0, value: EMPTY.access },
       })
-      assert.deepEqual(await store.readBeats(), {})
+      assert.deepEqual(await store.readBeats(), new Map())
       assert.deepEqual(await store.readUses(), {})
       assert.deepEqual(await store.readCursors(), {})
       assert.deepEqual(await store.events({ limit: 10 }), [])
@@ -139,7 +139,7 @@ export const contract: readonly Check[] = [
       const before = await store.read()
       for (const revision of [0, 1, 3]) {
         const late = { expect: { [name]: revision }, documents: { [name]: values(3)[name] }, facts: [draft('late')] }
-        const stands = { kind: 'conflict', documents: before, heard: [], facts: [], beats: {} }
+        const stands = { kind: 'conflict', documents: before, heard: [], facts: [], beats: new Map() }
         assert.deepEqual(await write(store, { ...late, audit: asked(1) }), stands)
       }
       assert.deepEqual(numbers(await store.audit({ limit: 10 })), [])
@@ -160,7 +160,7 @@ export const contract: readonly Check[] = [
         documents: values(3),
         facts: [draft('home')],
       })
-      assert.deepEqual(result, { kind: 'conflict', documents: before, heard: [], facts: [], beats: {} })
+      assert.deepEqual(result, { kind: 'conflict', documents: before, heard: [], facts: [], beats: new Map() })
       assert.deepEqual(await store.read(), before)
       assert.deepEqual(await store.events({ limit: 10 }), [])
     },
@@ -378,7 +378,7 @@ export const contract: readonly Check[] = [
       const late = await write(before, { documents: values(3), audit: asked(3) })
       assert.equal(late.kind === 'refusal' && late.code, 'store_unavailable')
       before.saveUses({ abc: 9 })
-      before.saveBeats({})
+      before.saveBeats(new Map())
       before.append([local(2)])
 
       await using after = await open()

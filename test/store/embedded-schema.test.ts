@@ -44,7 +44,7 @@ test('a store of schema version 1 keeps everything and becomes one of today', as
     put.run('holds', 2, 'ops', JSON.stringify(holds(2)))
     db.prepare('INSERT INTO history VALUES (1, 1, ?, ?)').run('file', JSON.stringify(definitions(1)))
     db.prepare('INSERT INTO event VALUES (1, ?, ?, ?, ?)').run(fact.id, fact.kind, fact.subject, JSON.stringify(fact))
-    db.prepare('INSERT INTO beats VALUES (1, ?)').run(JSON.stringify(beats(1)))
+    db.prepare('INSERT INTO beats VALUES (1, ?)').run(JSON.stringify(Object.fromEntries(beats(1))))
   }
   const open = () => openEmbeddedStore({ path, cluster: CLUSTER, clock: handClock() })
   {

@@ -79,10 +79,7 @@ test('what need not be durable at once is written every flushEvery ms, or with t
   const clock = handClock()
   await using store = await openEmbeddedStore({ path, cluster: CLUSTER, clock, flushEvery: 500 })
   const onDisk = () =>
-    afterKill(path, async store => [
-      (await store.events({ limit: 10 })).length,
-      Object.keys(await store.readBeats()).length,
-    ])
+    afterKill(path, async store => [(await store.events({ limit: 10 })).length, (await store.readBeats()).size])
   store.append([local(1)])
   store.saveBeats(beats(1))
   clock.advance(499)

@@ -61,7 +61,7 @@ export async function testAdmin(
   const store = await openEmbeddedStore({ path: ':memory:', cluster: 'test', clock })
   const sight: Sight = {
     observing_since: clock.now(),
-    beats: {},
+    beats: new Map(),
     passive: {},
     failing: {},
     checks: {},

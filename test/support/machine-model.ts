@@ -79,7 +79,7 @@ export async function createModel(seed: number): Promise<Model> {
       definitions: fromFile ? { revision: 1, value: definitions } : documents.definitions,
       sight: {
         observing_since: now,
-        beats: {},
+        beats: new Map(),
         passive: {},
         failing: {},
         checks: {},

@@ -13,7 +13,7 @@ function announced({ liveness, holds, sight }: World, gateway: string, free: boo
   const wishes = own(holds.value.gateways, gateway) ?? []
   const addresses = Object.keys(own(liveness.value.instances, gateway) ?? {}).flatMap(instance => {
     if (free && wishes.some(wish => wish.instance === instance)) return []
-    return own(own(sight.beats, gateway) ?? {}, instance)?.said.address ?? []
+    return own(sight.beats.get(gateway) ?? {}, instance)?.said.address ?? []
   })
   return [...new Set(addresses)]
 }
@@ -73,7 +73,7 @@ function standing(world: World, pool: Pool, name: string, keys: readonly string[
   }
   if (!gateway?.enabled) return is('disabled')
   const wishes = own(holds.value.gateways, name) ?? []
-  const instances = Object.keys(own(sight.beats, name) ?? {})
+  const instances = Object.keys(sight.beats.get(name) ?? {})
   const isHeld = (instance: string) => wishes.some(wish => wish.instance === instance)
   if (wishes.some(wish => wish.instance === undefined)) return is('held')
   if (instances.length > 0 ? instances.every(isHeld) : wishes.some(wish => !wish.shared)) return is('held')

@@ -36,7 +36,7 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     if (disturbed) return disturbed
     const names = Object.keys(write.expect) as (keyof Values)[]
     if (names.some(name => documents[name].revision !== write.expect[name]))
-      return { kind: 'conflict', documents, heard: [], facts: [], beats: {} }
+      return { kind: 'conflict', documents, heard: [], facts: [], beats: new Map() }
     const stored = put(write.documents)
     const facts = write.facts.map((draft, n): Fact => ({ ...draft, id: `${revision}-${n}`, cluster: 'test' }))
     committed.push(...facts)
@@ -53,7 +53,7 @@ export function memoryStore(now: () => number, values: Partial<Values> = {}): Me
     now,
     read: () => Promise.resolve(documents),
     write: async wanted => write(wanted),
-    readBeats: () => Promise.resolve({}),
+    readBeats: () => Promise.resolve(new Map()),
     saveBeats: () => {},
     readUses: () => Promise.resolve({}),
     saveUses: () => {},

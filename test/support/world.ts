@@ -1,6 +1,16 @@
 import type { z } from 'zod'
 import { definitions } from '../../src/config/definitions.ts'
-import type { Beats, Definitions, Failover, GatewayRecord, Hold, Liveness, Sight, World } from '../../src/core/nouns.ts'
+import type {
+  Beat,
+  Beats,
+  Definitions,
+  Failover,
+  GatewayRecord,
+  Hold,
+  Liveness,
+  Sight,
+  World,
+} from '../../src/core/nouns.ts'
 import { EMPTY } from '../../src/core/store.ts'
 
 /** A moment at which tests begin, ms since 1970. */
@@ -26,11 +36,11 @@ export function worldOf(
   return {
     definitions: { revision: 1, value },
     holds: { revision: 1, value: { ...EMPTY.holds, gateways: holds, failovers } },
-    liveness: { revision: 1, value: { ...livenessOf(records), instances: knownFrom(sight.beats ?? {}) } },
+    liveness: { revision: 1, value: { ...livenessOf(records), instances: knownFrom(sight.beats ?? new Map()) } },
     access: { revision: 1, value: EMPTY.access },
     sight: {
       observing_since: START,
-      beats: {},
+      beats: new Map(),
       passive: {},
       failing: {},
       checks: {},
@@ -44,8 +54,13 @@ export function worldOf(
 
 /** Who beats is known. */
 function knownFrom(beats: Beats): Liveness['instances'] {
-  const since = (instances: Beats[string]) => Object.fromEntries(Object.keys(instances).map(name => [name, START]))
-  return Object.fromEntries(Object.entries(beats).map(([gateway, instances]) => [gateway, since(instances)]))
+  const since = (instances: object) => Object.fromEntries(Object.keys(instances).map(name => [name, START]))
+  return Object.fromEntries([...beats].map(([gateway, instances]) => [gateway, since(instances)]))
+}
+
+/** By gateway and instance. */
+export function beatsOf(beats: Readonly<Record<string, Readonly<Record<string, Beat>>>>): Beats {
+  return new Map(Object.entries(beats))
 }
 
 /** A liveness document with these records. */

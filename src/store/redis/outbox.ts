@@ -37,8 +37,8 @@ export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
   /** Sent, but not known to have been taken: it goes again as it was, under the same number. */
   let batch: { readonly number: number; readonly facts: readonly Fact[] } | null = null
   let batches = 0
-  let beats: Beats = {}
-  let sentBeats: Beats = {}
+  let beats: Beats = new Map()
+  let sentBeats: Beats = beats
   let sent = new WeakSet<Beat>()
   let uses: Uses | null = null
   let sending: Promise<Refusal | null> | null = null
@@ -105,7 +105,7 @@ export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
     },
     forgetBeats() {
       sent = new WeakSet()
-      sentBeats = {}
+      sentBeats = new Map()
     },
     async flush() {
       // What came while a message was under way goes with the next one.
@@ -116,6 +116,6 @@ export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
 
 /** Every beat, with its place: `GATEWAY/INSTANCE`. */
 function* each(beats: Beats): Generator<{ readonly place: string; readonly beat: Beat }> {
-  for (const [gateway, instances] of Object.entries(beats))
+  for (const [gateway, instances] of beats)
     for (const [instance, beat] of Object.entries(instances)) yield { place: `${gateway}/${instance}`, beat }
 }

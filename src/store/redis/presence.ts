@@ -96,7 +96,7 @@ export function createPresence({ session, outbox, cluster, replica }: PresenceOp
       if (isRefusal(answer)) return answer
       if (answer[0] === 'empty') {
         const refused = await onEmpty(answer)
-        return refused ?? { documents: {}, heard: [], facts: [], beats: {}, replicas: [], evaluates: true }
+        return refused ?? { documents: {}, heard: [], facts: [], beats: new Map(), replicas: [], evaluates: true }
       }
       settled = true
       const [, , , , present, ...rest] = answer

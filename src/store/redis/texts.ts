@@ -4,7 +4,7 @@ import type { Beat, Beats } from '../../core/nouns.ts'
 
 /** `texts`: `GATEWAY/INSTANCE`, `MS RUN JSON`, …; those that `except` heard are left out. */
 export function readBeats(texts: readonly (string | null)[], except = ''): Beats {
-  const beats: Record<string, Record<string, Beat>> = {}
+  const beats = new Map<string, Record<string, Beat>>()
   for (let i = 0; i + 1 < texts.length; i += 2) {
     const [place, text] = [texts[i] as string, texts[i + 1]]
     if (typeof text !== 'string') continue
@@ -12,7 +12,8 @@ export function readBeats(texts: readonly (string | null)[], except = ''): Beats
     if (origin === except) continue
     const slash = place.indexOf('/')
     const gateway = place.slice(0, slash)
-    beats[gateway] = { ...beats[gateway], [place.slice(slash + 1)]: { at: Number(at), said: JSON.parse(said) } }
+    const beat: Beat = { at: Number(at), said: JSON.parse(said) }
+    beats.set(gateway, { ...beats.get(gateway), [place.slice(slash + 1)]: beat })
   }
   return beats
 }
