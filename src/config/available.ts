@@ -8,7 +8,7 @@ interface Row {
   /** Keys from the top of the file; `*` is every entry of a list. */
   readonly at: string
   /** The values that it does run; absent: none, whatever is said. */
-  readonly runs?: (value: unknown, entry: Readonly<Record<string, unknown>>) => boolean
+  readonly runs?: (value: unknown) => boolean
   readonly what: string
 }
 
@@ -23,18 +23,13 @@ const rows: readonly Row[] = [
   { at: 'heartbeats', what: 'a listener for heartbeats' },
   { at: 'listeners.*.protocol', runs: but('https'), what: 'a listener for HTTPS' },
   { at: 'listeners.*.certificates', runs: none, what: 'a listener for HTTPS' },
-  {
-    at: 'listeners.*.accept_proxy',
-    runs: (said, { protocol }) => said === false || protocol === 'tls',
-    what: 'the PROXY protocol in front of HTTP',
-  },
 ]
 
 /** What `input` asks for, as it was written, that this version does not run. It has the shape of the file, or of a part of it. */
 export function notAvailable(input: unknown): Finding[] {
   return rows.flatMap(row =>
-    said(input, row.at.split('.'), [], {})
-      .filter(({ value, entry }) => !row.runs?.(value, entry))
+    said(input, row.at.split('.'), [])
+      .filter(({ value }) => !row.runs?.(value))
       .map(
         ({ path }): Finding => ({ path, code: 'not_available', message: `not available in this version: ${row.what}` }),
       ),
@@ -44,16 +39,13 @@ export function notAvailable(input: unknown): Finding[] {
 interface Said {
   readonly path: Path
   readonly value: unknown
-  /** What it is said of. */
-  readonly entry: Readonly<Record<string, unknown>>
 }
 
-function said(value: unknown, keys: readonly string[], path: Path, entry: Said['entry']): Said[] {
+function said(value: unknown, keys: readonly string[], path: Path): Said[] {
   const [key, ...below] = keys
-  if (key === undefined) return value === undefined || value === null ? [] : [{ path, value, entry }]
-  if (key === '*')
-    return Array.isArray(value) ? value.flatMap((one, index) => said(one, below, [...path, index], {})) : []
+  if (key === undefined) return value === undefined || value === null ? [] : [{ path, value }]
+  if (key === '*') return Array.isArray(value) ? value.flatMap((one, index) => said(one, below, [...path, index])) : []
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return []
   const within = value as Record<string, unknown>
-  return said(within[key], below, [...path, key], within)
+  return said(within[key], below, [...path, key])
 }

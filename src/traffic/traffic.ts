@@ -46,7 +46,9 @@ export function createTraffic({ state, clock, random, access, warn }: TrafficOpt
   const http = createHttp({ state, clock, random, access, wire })
   const l4 = createL4({ state, clock, random, warn, wire })
   let passing: readonly Listener[] = []
-  const both = (what: 'retries' | 'upstreamErrors' | 'inFlight' | 'connectionsActive' | 'connectionsTotal') =>
+  const both = (
+    what: 'retries' | 'upstreamErrors' | 'inFlight' | 'connectionsActive' | 'connectionsTotal' | 'connectionsRefused',
+  ) =>
     function* (): Iterable<Sample> {
       yield* http.numbers[what]()
       yield* l4.numbers[what]()
@@ -80,7 +82,7 @@ export function createTraffic({ state, clock, random, access, warn }: TrafficOpt
       inFlight: both('inFlight'),
       connectionsActive: both('connectionsActive'),
       connectionsTotal: both('connectionsTotal'),
-      connectionsRefused: () => l4.numbers.connectionsRefused(),
+      connectionsRefused: both('connectionsRefused'),
       bytes: () => l4.numbers.bytes(),
       udpSessions: () => l4.numbers.udpSessions(),
       udpDropped: () => l4.numbers.udpDropped(),

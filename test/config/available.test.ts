@@ -137,7 +137,7 @@ test('without these parts the same file loads', t => {
 test('each of them is named, wherever it stands', t => {
   const refused: [input: unknown, path: string][] = [
     [{ heartbeats: new Map() }, 'heartbeats'],
-    [{ listeners: [{ accept_proxy: true }] }, 'listeners[0].accept_proxy'],
+    [{ listeners: [{}, { protocol: 'https' }] }, 'listeners[1].protocol'],
   ]
   for (const [input, path] of refused) {
     t.strictSame(
@@ -146,7 +146,7 @@ test('each of them is named, wherever it stands', t => {
       path,
     )
   }
-  t.strictSame(notAvailable({ listeners: [{ protocol: 'tls', accept_proxy: true }] }), [])
+  t.strictSame(notAvailable({ listeners: [{ protocol: 'tls', accept_proxy: true }, { accept_proxy: true }] }), [])
   t.strictSame(notAvailable({ pools: [{ lb_policy: 'ip_hash', hold_out: false }] }), [])
   for (const odd of [undefined, null, 7, 'x', [], { pools: 7, routes: [null, 7], listeners: {} }])
     t.strictSame(notAvailable(odd), [])

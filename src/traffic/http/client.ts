@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
 import { reset } from '../reset.ts'
 import { Exchange } from './exchange.ts'
 import type { HttpListener } from './listener.ts'
-import { createPeer, type Peer } from './peer.ts'
+import type { Peer } from './peer.ts'
 import {
   createRequestHead,
   type HeadLimits,
@@ -53,20 +53,20 @@ export class ClientConnection {
   #waiting: Buffer | null = null
   #lingered = 0
 
-  constructor(listener: HttpListener, socket: Socket) {
+  constructor(listener: HttpListener, socket: Socket, peer: Peer) {
     this.#listener = listener
     this.headLimits = listener.headLimits
     this.socket = socket
-    this.peer = peerOf(listener, socket)
+    this.peer = peer
     this.#head = createRequestHead(this.headLimits, this.peer)
     this.#exchange = new Exchange(this, listener, this.#head)
     this.#listen()
   }
 
   /** Another client's: nothing of the last one may be seen. */
-  open(socket: Socket): void {
+  open(socket: Socket, peer: Peer): void {
     this.socket = socket
-    this.peer = peerOf(this.#listener, socket)
+    this.peer = peer
     openRequestHead(this.#head, this.peer)
     this.#exchange.open()
     this.ended = false
@@ -275,8 +275,4 @@ export class ClientConnection {
 
 function serveWaiting(connection: ClientConnection): void {
   connection.serveWaiting()
-}
-
-function peerOf({ port, isTrusted }: HttpListener, { remoteAddress }: Socket): Peer {
-  return createPeer(remoteAddress ?? '', 'http', port, isTrusted)
 }

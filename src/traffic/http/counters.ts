@@ -31,6 +31,9 @@ export class ListenerCounts {
   #entries = new WeakMap<RouteEntry, RouteCounts>()
   connectionsActive = 0
   connectionsTotal = 0
+  /** Connections over a limit; without the PROXY header that they had to begin with. */
+  limited = 0
+  malformed = 0
 
   /** The counts of a route; `undefined` is for requests that match none. `pool` is the one whose settings apply. */
   of(entry: RouteEntry | undefined): RouteCounts {

@@ -215,6 +215,15 @@ export class HttpNumbers {
     for (const [listener, { counts }] of this.#listeners)
       yield { labels: { listener, protocol: 'http' }, value: counts.connectionsTotal }
   }
+
+  /** Connections that were not served. */
+  *connectionsRefused(): Iterable<Sample> {
+    for (const [listener, { counts }] of this.#listeners) {
+      const { limited, malformed } = counts
+      for (const [reason, value] of Object.entries({ limited, malformed }))
+        if (value > 0) yield { labels: { listener, protocol: 'http', reason }, value }
+    }
+  }
 }
 
 function count(counts: Map<string, Map<string, number>>, pool: string, reason: AttemptEnd | 'status' | 'budget'): void {

@@ -12,6 +12,8 @@ import type { WaitingRoom } from '../waiting.ts'
 import type { Wire } from '../wire.ts'
 import { ClientConnection } from './client.ts'
 import { ListenerCounts } from './counters.ts'
+import { createPeer } from './peer.ts'
+import { ProxiedConnection } from './proxied.ts'
 import type { HeadLimits } from './request-head.ts'
 import { compileRules, type RouteRules } from './route-rules.ts'
 
@@ -50,6 +52,8 @@ export class HttpListener {
 
   readonly #server: Server
   readonly #connections = new Set<ClientConnection>()
+  /** Of proxies that have not said yet for whom they are. */
+  readonly #proxied = new Set<ProxiedConnection>()
   readonly #spare: ClientConnection[] = []
   readonly #perAddress = new Map<string, number>()
   #routes: RouteTable<RouteRules | null> | null = null
@@ -131,12 +135,14 @@ export class HttpListener {
   /** Looks after every deadline that is over at `now` (coarse ms). */
   sweep(now: number): void {
     for (const connection of this.#connections) if (connection.deadline <= now) connection.expire()
+    for (const connection of this.#proxied) if (connection.deadline <= now) connection.close()
   }
 
   /** Stops accepting, lets running requests finish, and resolves when the last connection has gone. */
   drain(): Promise<void> {
     this.draining = true
     this.#server.close()
+    for (const connection of this.#proxied) connection.close()
     for (const connection of this.#connections) connection.drain()
     if (this.#connections.size === 0) this.#empty.resolve()
     return this.#empty.promise
@@ -145,6 +151,7 @@ export class HttpListener {
   /** Cuts whatever is left. */
   cut(): void {
     this.#server.close()
+    for (const connection of this.#proxied) connection.close()
     for (const connection of this.#connections) connection.cut()
   }
 
@@ -164,26 +171,53 @@ export class HttpListener {
     if (connection.headLimits === this.headLimits && this.#spare.length < MOST_SPARE) this.#spare.push(connection)
   }
 
+  /** A proxy has said who its client is, and by which port that one came. */
+  proxied(connection: ProxiedConnection, socket: Socket, address: string, port: number): void {
+    this.unproxied(connection)
+    this.#open(socket, address, port)
+  }
+
+  /** A connection is none of those any more that have not said for whom they are. */
+  unproxied(connection: ProxiedConnection): void {
+    if (this.#proxied.delete(connection)) this.counts.connectionsActive--
+  }
+
   #accept(socket: Socket): void {
-    const { max_connections: most, max_connections_per_address: mostPerAddress } = this.config.limits
     // Gone before we looked.
     if (socket.remoteAddress === undefined) {
       socket.destroy()
       return
     }
+    if (this.#connections.size + this.#proxied.size >= this.config.limits.max_connections) {
+      this.#refuse(socket)
+      return
+    }
     const address = plainAddress(socket.remoteAddress)
+    if (this.config.accept_proxy && this.isTrusted(address)) {
+      this.counts.connectionsActive++
+      this.#proxied.add(new ProxiedConnection(this, socket, address))
+    } else this.#open(socket, address, this.port)
+  }
+
+  #open(socket: Socket, address: string, port: number): void {
     const fromThere = this.#perAddress.get(address) ?? 0
-    if (this.#connections.size >= most || (fromThere >= mostPerAddress && !isLoopback(address))) {
-      // Whoever is over the limit gets no answer: under attack an answer is what costs.
-      socket.destroy()
+    if (fromThere >= this.config.limits.max_connections_per_address && !isLoopback(address)) {
+      this.#refuse(socket)
       return
     }
     this.#perAddress.set(address, fromThere + 1)
     this.counts.connectionsActive++
     this.counts.connectionsTotal++
+    const peer = createPeer(address, 'http', port, this.isTrusted)
     const spare = this.#spare.pop()
-    spare?.open(socket)
-    this.#connections.add(spare ?? new ClientConnection(this, socket))
+    spare?.open(socket, peer)
+    this.#connections.add(spare ?? new ClientConnection(this, socket, peer))
+  }
+
+  /** Whoever is over the limit gets no answer: under attack an answer is what costs. */
+  #refuse(socket: Socket): void {
+    this.counts.limited++
+    socket.destroy()
   }
 }
 

@@ -20,7 +20,7 @@ export interface Peer {
   authority: string
 }
 
-/** Makes the peer of a new connection. `remoteAddress` is as the socket gives it. */
+/** Makes the peer of a new connection. `remoteAddress` is as the socket gives it, or as a PROXY header does. */
 export function createPeer(remoteAddress: string, proto: 'http' | 'https', port: number, isTrusted: IsTrusted): Peer {
   const address = plainAddress(remoteAddress)
   const who = `X-Forwarded-For: ${address}\r\nX-Real-IP: ${address}\r\n`

@@ -11,6 +11,9 @@ const MOST_V1 = 107
 /** Bytes of a header of version 2 that we are ready to gather. */
 const MOST_V2 = 4096
 
+/** Ms in which a header has to be whole. */
+export const HEADER_WITHIN = 3_000
+
 export const V1_SIGNATURE = Buffer.from('PROXY ')
 export const V2_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 /** Signature, version and command, family and transport, length. */

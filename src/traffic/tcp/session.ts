@@ -10,7 +10,7 @@ import { plainAddress } from '../address.ts'
 import { Attempt } from '../attempt.ts'
 import type { L4Route } from '../l4-route.ts'
 import { PAUSE, pour } from '../pour.ts'
-import type { Endpoint } from '../proxy-protocol/read.ts'
+import { type Endpoint, HEADER_WITHIN } from '../proxy-protocol/read.ts'
 import { proxyHeader } from '../proxy-protocol/write.ts'
 import { ReadBuffer } from '../read-buffer.ts'
 import { reset } from '../reset.ts'
@@ -22,8 +22,6 @@ import { freeWritten } from './free-written.ts'
 import type { TcpListener } from './listener.ts'
 import { Opening } from './opening.ts'
 
-/** Ms in which a PROXY header has to be whole. */
-const PROXY_WITHIN = 3_000
 /** Ms in which a ClientHello has to be whole. */
 const HELLO_WITHIN = 5_000
 /** Ms after which the kernel probes a connection: most are over before, and are spared the calls. */
@@ -131,7 +129,7 @@ export class TcpSession {
 
   #await(what: 'proxy' | 'hello'): void {
     this.#awaits = what
-    this.#arm(what === 'proxy' ? PROXY_WITHIN : HELLO_WITHIN)
+    this.#arm(what === 'proxy' ? HEADER_WITHIN : HELLO_WITHIN)
   }
 
   #onOpening(opening: Opening, chunk: Buffer): void {
