@@ -56,10 +56,13 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
     // First: whoever hears that a gateway is back has to know the beat that it came back with.
     if (beats.size > 0) state.apply({ kind: 'beats', beats, at })
     const { world } = state.snapshot
-    // Not by its revision: another store that took the place of ours may have others under the same number.
-    const isNews = ([name, { value }]: [string, { readonly value: unknown }]) =>
+    const isNews = ([name, { revision, value }]: [string, { readonly revision: number; readonly value: unknown }]) => {
       // Where definitions come from the file, those in the store (somebody's, or none at all) must not take their place.
-      !(name === 'definitions' && definitions === 'file') && world[name as keyof Values].value !== value
+      if (name === 'definitions' && definitions === 'file') return false
+      const known = world[name as keyof Values]
+      // Another store that took the place of ours may have others under the same number.
+      return known.revision !== revision || known.value !== value
+    }
     const news: Partial<Documents> = Object.fromEntries(Object.entries(documents).filter(isNews))
     if (Object.keys(news).length + heard.length + facts.length === 0) return
     state.apply({ kind: 'committed', documents: news, facts, heard, at })
