@@ -2,6 +2,7 @@
  * From the snapshot to what the API shows. Nothing is decided here; what the snapshot says is only put into other words.
  */
 import type { z } from 'zod'
+import { joinHostPort } from '../config/units.ts'
 import { newestBeat, recordOf } from '../core/evaluate.ts'
 import { heldBy, holdsOf } from '../core/holds.ts'
 import { instancesOf } from '../core/instances.ts'
@@ -193,8 +194,21 @@ export function routeRow(snapshot: Snapshot, route: Route): RouteRow {
     protocol,
     host: match.host ?? null,
     path: match.path,
+    takes: takesText(route),
     target: targetText(target),
     ...(targetKey(route) === '' ? HERE : served(snapshot, view?.serving ?? NOBODY, view?.plan ?? NO_PLAN)),
+  }
+}
+
+function takesText({ protocol, match: { host, path, sni, alpn }, listen }: Route): string {
+  switch (protocol) {
+    case 'http':
+      return `${host ?? 'any host'}${path}`
+    case 'tls':
+      return `tls ${sni ?? 'any name'}${alpn === undefined ? '' : ` with ${alpn.join(' or ')}`}`
+    case 'tcp':
+    case 'udp':
+      return listen === undefined ? protocol : `${protocol} ${joinHostPort(listen)}`
   }
 }
 

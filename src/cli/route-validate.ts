@@ -23,6 +23,8 @@ export function addRouteValidate(route: Command, session: Session): void {
       if (tried.kind === 'failure') return fail(session, tried)
       const { valid, problems } = tried.body
       if (json === true) io.out(pretty(tried.body))
+      else if (valid && got.body.protocol === 'udp')
+        io.out(`${name} is right; UDP has no connection that could be tried\n`)
       else if (valid) io.out(`${name} works${throughWhom(tried.body)}\n`)
       for (const { at, message } of problems)
         io.err(`gatepool: ${plain(`${at.replace(/^body\.?/, '')}: ${message}`)}\n`)

@@ -42,11 +42,10 @@ function addLooks(route: Command, session: Session): void {
 export function routeTable({ paint }: Pick<Session, 'paint'>, rows: readonly Row[], now: number): string {
   return table(
     paint,
-    ['ROUTE', 'HOST', 'PATH', 'TARGET', 'SERVES'],
+    ['ROUTE', 'TAKES', 'TARGET', 'SERVES'],
     rows.map(route => [
       route.enabled ? route.name : { text: `${route.name} (off)`, style: 'gray' },
-      route.host ?? 'any',
-      route.path,
+      route.takes,
       route.target,
       serves(route, now),
     ]),
@@ -54,12 +53,13 @@ export function routeTable({ paint }: Pick<Session, 'paint'>, rows: readonly Row
 }
 
 function inFull(route: Route, now: number): string {
-  const { name, title, enabled, protocol, host, path, target, since, definition } = route
+  const { name, title, enabled, protocol, takes, target, since, definition } = route
   const lines = [
     `${name}${title === undefined ? '' : ` (${title})`}: ${protocol}${enabled ? '' : ', switched off'}`,
-    `takes: ${host ?? 'any host'}${path}`,
+    `takes: ${takes}`,
     `target: ${target}`,
     `serves: ${serves(route, now)}${since === null ? '' : `; since ${when(since, now)}`}`,
+    ...(definition.gateway_port === undefined ? [] : [`gateway port: ${definition.gateway_port}`]),
     ...(definition.backend === undefined ? [] : [`backend: ${definition.backend}`]),
   ]
   return `${lines.map(plain).join('\n')}\n`

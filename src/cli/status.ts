@@ -18,7 +18,8 @@ export const addStatus: AddCommand = (parent, session) => {
 }
 
 function words({ paint }: Session, status: Status, now: number): string {
-  const { version, replica, cluster, started_at, definitions, store, replicas, listeners, pools, routes } = status
+  const { version, replica, cluster, started_at, definitions, store, replicas, listeners, members, pools, routes } =
+    status
   const lines = [
     `gatepool ${version}, replica ${replica} of cluster ${cluster}, up for ${span(status.now - started_at)}`,
     `definitions from the ${definitions.mode}, revision ${definitions.revision}; the store is ${store.available ? 'there' : `away: ${store.reason}`}`,
@@ -60,6 +61,15 @@ function words({ paint }: Session, status: Status, now: number): string {
       pools.map(pool => [pool.name, state(pool.health), pool.text, serves(pool, now)]),
     ),
     routeTable({ paint }, routes, now),
+    ...(members.length === 0
+      ? []
+      : [
+          table(
+            paint,
+            ['POOL', 'MEMBER', 'CONNECTIONS'],
+            members.map(({ pool, gateway, connections }) => [pool, gateway, String(connections)]),
+          ),
+        ]),
   ]
   return `${lines.map(plain).join('\n')}\n\n${tables.join('\n')}`
 }

@@ -24,13 +24,47 @@ test('status shows the replica, its listeners, and who serves what', async t => 
   t.match(out, /^definitions from the store, revision 1; the store is there$/m)
   t.match(out, /^web +http +127\.0\.0\.1:8080 +open$/m)
   t.match(out, /^main +yellow +1\/2 healthy +nas instead of home$/m)
-  t.match(out, /^app +\*\.example\.org +\/app +pool:main +nas instead of home$/m)
+  t.match(out, /^app +\*\.example\.org\/app +pool:main +nas instead of home$/m)
+  t.notMatch(out, 'CONNECTIONS')
+})
+
+test('status shows what runs on each member', async t => {
+  await using it = await testAdmin({ inFlight: (_, gateway) => (gateway === 'nas' ? 3 : 0) })
+  const { out } = await runCli(['status'], envOf(it))
+  t.match(out, /^POOL +MEMBER +CONNECTIONS\nmain +nas +3\n$/m)
+})
+
+test('routes of TCP, UDP and TLS show what they take, and what can be tried of them', async t => {
+  const lines = [
+    '{ name: rdp, protocol: tcp, listen: "0.0.0.0:3389", gateway_port: 13389, target: { pool: main } }',
+    '{ name: dns, protocol: udp, listen: "[::]:53", gateway_port: 53, target: { pool: main } }',
+    '{ name: h2, protocol: tls, listener: pass, match: { sni: a.example.org, alpn: [h2] }, gateway_port: 443, target: { pool: main } }',
+  ]
+  const yaml = `version: 1
+definitions: store
+listeners: [{ name: pass, protocol: tls, listen: "127.0.0.1:8443" }]
+gateways: [{ name: home, address: 127.0.0.1 }]
+pools: [{ name: main, members: [home] }]
+routes:
+${lines.map(line => `  - ${line}`).join('\n')}
+`
+  await using it = await testAdmin({}, yaml)
+  const run = async (...args: string[]) => (await runCli(['route', ...args], envOf(it))).out
+  const list = await run('list')
+  t.match(list, /^rdp +tcp 0\.0\.0\.0:3389 +pool:main +home$/m)
+  t.match(list, /^dns +udp \[::\]:53 +pool:main +home$/m)
+  t.match(list, /^h2 +tls a\.example\.org with h2 +pool:main +home$/m)
+  t.match(
+    await run('show', 'rdp'),
+    'rdp: tcp\ntakes: tcp 0.0.0.0:3389\ntarget: pool:main\nserves: home\ngateway port: 13389\n',
+  )
+  t.equal(await run('validate', 'dns'), 'dns is right; UDP has no connection that could be tried\n')
 })
 
 test('status shows where a route leads that answers by itself', async t => {
   const routes = '\nroutes:\n  - { name: moved, target: { redirect: { to: "https://www.example.com{path}" } } }\n'
   await using it = await testAdmin({}, `version: 1\ndefinitions: store${routes}`)
-  t.match((await runCli(['status'], envOf(it))).out, /^moved +any +\/ +redirect:308 +-$/m)
+  t.match((await runCli(['status'], envOf(it))).out, /^moved +any host\/ +redirect:308 +-$/m)
 })
 
 test('pool list, pool show and gateway list are tables', async t => {

@@ -11,6 +11,9 @@ export const routeRow = z.object({
   protocol: z.string(),
   host: z.string().nullable().meta({ description: 'null: any' }),
   path: z.string(),
+  takes: z
+    .string()
+    .meta({ description: 'Its traffic in words: host and path, `tcp 0.0.0.0:3389`, `tls db.example.org`' }),
   target: z.string().meta({ description: '`pool:NAME`, `gateway:NAME`, `redirect:308` or `respond:200`' }),
   ...served,
 })
