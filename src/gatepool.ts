@@ -106,6 +106,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       await watchReplicas({
         ...{ state, ledger, store: shared, clock, replica, version },
         definitions: config.definitions,
+        warn: text => log.warn(text),
         seed: first,
       }),
     )

@@ -42,11 +42,22 @@ export async function openStore(
     case 'embedded':
       return { store: await openEmbeddedStore({ path: place.path, cluster, clock, onError }), shared: null }
     case 'redis': {
-      const { url, cache } = place
+      const { url, cache, tls = {} } = place
       // Loaded where it is used: its client alone costs memory, and every request some of its processor time.
       const { openRedisStore } = await import('./store/redis/redis.ts')
       const shared = openRedisStore({
-        ...{ url, cluster, replica, cache, clock, random: Math.random, complete, onError, onAnswer },
+        ...{
+          url,
+          tls,
+          cluster,
+          replica,
+          cache,
+          clock,
+          random: Math.random,
+          complete,
+          onError,
+          onAnswer,
+        },
       })
       return { store: shared, shared }
     }

@@ -23,21 +23,42 @@ const tlsServer = z.strictObject({
   }),
 })
 
+const tlsClient = z
+  .strictObject({
+    ca: PATH.optional().meta({
+      description: 'Authority of its certificate, PEM; absent: those of the system',
+      examples: ['redis-ca.crt'],
+    }),
+    cert: PATH.optional().meta({
+      description: 'Own certificate, PEM, where it asks for one',
+      examples: ['replica.crt'],
+    }),
+    key: PATH.optional().meta({ description: 'Its private key, PEM', examples: ['replica.key'] }),
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), { error: 'cert and key belong together' })
+
 const store = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('embedded').meta({ description: 'A file of this replica alone' }),
     path: PATH.default('./data/gatepool.db').meta({ description: 'File of the store, from the working directory' }),
   }),
-  z.strictObject({
-    kind: z.literal('redis').meta({ description: 'Shared by several replicas' }),
-    url: z
-      .string()
-      .regex(/^(rediss?|redis\+sentinel|redis\+cluster):\/\/\S+$/, {
-        error: 'expected an address such as redis://127.0.0.1:6379',
-      })
-      .meta({ description: 'Where Redis is', examples: ['redis://127.0.0.1:6379'] }),
-    cache: PATH.default('./data/replica.db').meta({ description: 'Own copy of this replica' }),
-  }),
+  z
+    .strictObject({
+      kind: z.literal('redis').meta({ description: 'Shared by several replicas' }),
+      url: z
+        .string()
+        .regex(/^(rediss?|redis\+sentinel|redis\+cluster):\/\/\S+$/, {
+          error: 'expected an address such as redis://127.0.0.1:6379',
+        })
+        .meta({ description: 'Where Redis is', examples: ['redis://127.0.0.1:6379'] }),
+      tls: tlsClient.optional().meta({ description: 'For rediss:// and ?tls=1; read at the start' }),
+      cache: PATH.default('./data/replica.db').meta({ description: 'Own copy of this replica' }),
+    })
+    // It would be a lie to take a certificate and speak in the clear.
+    .refine(({ url, tls }) => tls === undefined || /^rediss:|[?&]tls=1/.test(url), {
+      path: ['tls'],
+      error: 'the address asks for no TLS: rediss://, or ?tls=1',
+    }),
 ])
 
 const admin = z.strictObject({

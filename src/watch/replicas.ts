@@ -55,13 +55,15 @@ export interface ReplicasOptions {
   readonly replica: string
   readonly version: string
   readonly definitions: 'file' | 'store'
+  /** Told once of what of the store should be looked at. */
+  readonly warn: (text: string) => void
   /** What to put into a store that has no definitions; null: nothing. */
   readonly seed: Change | null
 }
 
 /** Resolves after the first answer, or when there is none. */
 export async function watchReplicas(options: ReplicasOptions): Promise<ReplicasWatch> {
-  const { state, ledger, store, clock, replica, version, seed } = options
+  const { state, ledger, store, clock, replica, version, warn, seed } = options
   const startedAt = clock.now()
   const hash = hasher()
   let replicas: readonly Replica[] = []
@@ -72,6 +74,7 @@ export async function watchReplicas(options: ReplicasOptions): Promise<ReplicasW
   let answered = false
   let running: Promise<Refusal | null> | null = null
   let queued: Promise<Refusal | null> | null = null
+  let warned: readonly string[] = []
   let ended = false
 
   const ask = async () => {
@@ -93,6 +96,8 @@ export async function watchReplicas(options: ReplicasOptions): Promise<ReplicasW
   const round = async (): Promise<Refusal | null> => {
     if (ended) return null
     const answer = await ledger.takeIn(ask)
+    for (const warning of store.warnings) if (!warned.includes(warning)) warn(warning)
+    warned = store.warnings
     if (isRefusal(answer)) {
       failures++
       away = answer

@@ -246,3 +246,15 @@ test('no mutilation of a good file makes an exception, and every problem has a p
   t.pass('no counterexample')
   t.end()
 })
+
+test('certificates for Redis are whole, and there to be used', t => {
+  const store = (url: string, tls: string) => `version: 1\nstore: { kind: redis, url: "${url}", tls: ${tls} }`
+  const cases: [url: string, tls: string, problems: string[]][] = [
+    ['rediss://a', '{ ca: a.crt, cert: b.crt, key: b.key }', []],
+    ['redis+sentinel://a/m?tls=1', '{ ca: a.crt }', []],
+    ['rediss://a', '{ cert: b.crt }', ['x.yaml:2:42: store.tls: cert and key belong together']],
+    ['redis://a', '{ ca: a }', ['x.yaml:2:41: store.tls: the address asks for no TLS: rediss://, or ?tls=1']],
+  ]
+  for (const [url, tls, expected] of cases) t.strictSame(problems(store(url, tls)), expected)
+  t.end()
+})

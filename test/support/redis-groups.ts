@@ -8,7 +8,8 @@ import { folder } from './launch.ts'
 import { killRedis, type RedisServer, spawnRedis, startRedis } from './redis.ts'
 import { until } from './until.ts'
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports on 127.0.0.1 that nobody listens on. */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(servers.map(server => once(server, 'listening')))
   const ports = servers.map(server => (server.address() as AddressInfo).port)

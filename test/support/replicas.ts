@@ -48,13 +48,15 @@ export interface ReplicaOptions {
   readonly definitions?: 'file' | 'store'
   /** Where its own copy is; absent: a folder that goes with the test. */
   readonly home?: string
+  /** More keys of its store. */
+  readonly store?: string
   /** More lines of the file. */
   readonly more?: string
 }
 
 /** One pool `main` in failover mode, the gateways in their order, and a route that takes everything. */
 export async function startReplica(t: Test, options: ReplicaOptions): Promise<TestReplica> {
-  const { name, url, ports, threshold = 2_000, definitions = 'store', more = '', home } = options
+  const { name, url, ports, threshold = 2_000, definitions = 'store', more = '', store = '', home } = options
   const gateways = Object.entries(ports).map(
     ([gateway, port]) => `  - { name: ${gateway}, address: 127.0.0.1, http_port: ${port}, liveness: heartbeat }`,
   )
@@ -65,7 +67,7 @@ version: 1
 cluster: test
 replica: ${name}
 definitions: ${definitions}
-store: { kind: redis, url: ${JSON.stringify(url)} }
+store: { kind: redis, url: ${JSON.stringify(url)}${store} }
 admin: { listen: 127.0.0.1:0 }
 settings: { gateway_down_threshold: ${threshold}ms }
 listeners:

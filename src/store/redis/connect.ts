@@ -4,6 +4,7 @@
  */
 import { Cluster, type CommonRedisOptions, Redis } from 'ioredis'
 import { type Refusal, refuse } from '../../errors.ts'
+import type { Credentials } from './credentials.ts'
 import type { Script } from './scripts/script.ts'
 import type { Address } from './url.ts'
 
@@ -27,14 +28,15 @@ export interface Connection extends AsyncDisposable {
 
 export interface ConnectOptions {
   readonly address: Address
+  readonly tls: Credentials
   /** Shown by CLIENT LIST. */
   readonly name: string
   readonly random: () => number
 }
 
-export function connect({ address, name, random }: ConnectOptions): Connection {
+export function connect({ address, tls, name, random }: ConnectOptions): Connection {
   const backOff = (times: number) => Math.min(50 * 2 ** Math.min(times, 10), LONGEST_WAIT) * (0.5 + random() / 2)
-  const client = open(address, name, backOff)
+  const client = open(address, tls, name, backOff)
   const subscribers: (Redis | Cluster)[] = []
   let trouble = 'not connected yet'
   let turn = 0
@@ -67,7 +69,7 @@ export function connect({ address, name, random }: ConnectOptions): Connection {
       return refuse('store_unavailable', `no answer from Redis: ${reason(error)}`, { outcome: 'unknown' })
     },
     subscribe(channel, listener) {
-      const own = open(address, `${name}:news`, backOff)
+      const own = open(address, tls, `${name}:news`, backOff)
       subscribers.push(own)
       own.on('error', () => {})
       own.on('message', listener)
@@ -92,12 +94,12 @@ const NOT_SENT = /isn't writeable|enableOfflineQueue|Cluster isn't ready/
 const reason = (error: Error): string =>
   'code' in error && typeof error.code === 'string' ? error.code : error.message
 
-function open(address: Address, name: string, backOff: (times: number) => number): Redis | Cluster {
+function open(address: Address, tls: Credentials, name: string, backOff: (times: number) => number): Redis | Cluster {
   const { username, password, db } = address
   const common = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(address.tls ? { tls: {} } : {}),
+    ...(address.tls ? { tls } : {}),
     db,
     connectionName: name,
     connectTimeout: CONNECT,
@@ -122,7 +124,7 @@ function open(address: Address, name: string, backOff: (times: number) => number
         name: address.master,
         sentinelRetryStrategy: backOff,
         sentinelCommandTimeout: ANSWER,
-        ...(address.tls ? { enableTLSForSentinelMode: true } : {}),
+        ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls } : {}),
       })
     case 'cluster':
       return new Cluster([...address.nodes], {

@@ -10,6 +10,7 @@ import { isRefusal, type Refusal, refuse } from '../../errors.ts'
 import { StoreError } from '../store-error.ts'
 import { openCache } from './cache.ts'
 import { connect } from './connect.ts'
+import { type CredentialFiles, readCredentials } from './credentials.ts'
 import { type Complete, livenessArguments } from './documents.ts'
 import { createFitness } from './fitness.ts'
 import { type KeyName, keysOf, NAMES } from './keys.ts'
@@ -30,6 +31,7 @@ const MOST_LINKS = 10
 
 export interface RedisStoreOptions {
   readonly url: string
+  readonly tls?: CredentialFiles
   readonly cluster: string
   /** The name of this replica. */
   readonly replica: string
@@ -50,12 +52,12 @@ export interface RedisStoreOptions {
  * used.
  */
 export function openRedisStore(options: RedisStoreOptions): SharedStore {
-  const { url, cluster, replica, clock, random, onError = () => {}, onAnswer = () => {} } = options
+  const { url, tls = {}, cluster, replica, clock, random, onError = () => {}, onAnswer = () => {} } = options
   const { complete = definitions => definitions } = options
   const address = readAddress(url)
   if (isRefusal(address)) throw new StoreError('store_unavailable', address.detail)
   const cache = options.cache === null ? null : openCache(options.cache, clock, onError)
-  const connection = connect({ address, name: `gatepool:${replica}`, random })
+  const connection = connect({ address, tls: readCredentials(tls), name: `gatepool:${replica}`, random })
   const { client } = connection
   const keys = keysOf(cluster)
   const key = (name: KeyName) => keys.all[NAMES.indexOf(name)] as string

@@ -6,8 +6,8 @@
  *   redis+sentinel://[USER:PASSWORD@]HOST[:PORT],…/MASTER[/DATABASE][?tls=1]
  *   redis+cluster://[USER:PASSWORD@]HOST[:PORT],…[?tls=1]
  *
- * Name and password are percent-encoded (RFC 3986 section 3.2.1); `PASSWORD@` alone, or `:PASSWORD@`, is a password without a name. Certificates of an own
- * authority: NODE_EXTRA_CA_CERTS.
+ * Name and password are percent-encoded (RFC 3986 section 3.2.1); `PASSWORD@` alone, or `:PASSWORD@`, is a password without a name. What
+ * TLS needs beside it is in `store.tls`.
  */
 import { type Refusal, refuse } from '../../errors.ts'
 

@@ -20,9 +20,9 @@ const USED = [
   ['ZADD', '1', 'm'],
   ['ZRANGEBYSCORE', '0', '1'],
   ['ZREM', 'm'],
+  ['SET', '1', 'PX', '1'],
   ['GET'],
   ['DEL'],
-  ['SET', '1', 'PX', '1'],
 ]
 
 const lua = `
