@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 import { pathText } from './config/findings.ts'
 import type { Config } from './config/schema.ts'
 import { readStored } from './config/stored.ts'
+import { firstSight } from './core/advance.ts'
 import type { Documents } from './core/events.ts'
 import type { Beats, Definitions, World } from './core/nouns.ts'
 import { EMPTY, type SharedStore, type Store } from './core/store.ts'
@@ -75,16 +76,7 @@ export async function firstWorld(
   // Parts that an older version did not know are empty.
   const holds = { ...documents.holds, value: { ...EMPTY.holds, ...documents.holds.value } }
   const liveness = { ...documents.liveness, value: { ...EMPTY.liveness, ...documents.liveness.value } }
-  const sight = {
-    observing_since: store.now(),
-    beats: await store.readBeats().catch((): Beats => new Map()),
-    passive: {},
-    failing: {},
-    checks: {},
-    ramps: {},
-    addresses: {},
-    told: {},
-  }
+  const sight = firstSight(store.now(), await store.readBeats().catch((): Beats => new Map()))
   return { ...documents, definitions: firstDefinitions(config, documents, shared !== null), holds, liveness, sight }
 }
 

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { firstSight } from '../src/core/advance.ts'
 import { type Change, evaluation } from '../src/core/changes.ts'
 import { replaceMembers } from '../src/core/edits-members.ts'
 import { deletePool } from '../src/core/edits-objects.ts'
@@ -25,16 +26,7 @@ async function open(mode: 'store' | 'file' = 'store', records: Record<string, Ga
     world: {
       ...documents,
       definitions: mode === 'store' ? documents.definitions : { revision: 1, value: definitions },
-      sight: {
-        observing_since: START,
-        beats: new Map(),
-        passive: {},
-        failing: {},
-        checks: {},
-        ramps: {},
-        addresses: {},
-        told: {},
-      },
+      sight: firstSight(START),
     },
     cluster: 'test',
     replica: 'r1',

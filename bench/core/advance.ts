@@ -1,6 +1,6 @@
 /** What an event costs, from an outcome that changes nothing to a gateway that goes down: `node bench/core/advance.ts`. */
 import { definitions } from '../../src/config/definitions.ts'
-import { advance, begin } from '../../src/core/advance.ts'
+import { advance, begin, firstSight } from '../../src/core/advance.ts'
 import type { Event } from '../../src/core/events.ts'
 import type { GatewayRecord, Snapshot } from '../../src/core/nouns.ts'
 import { EMPTY } from '../../src/core/store.ts'
@@ -30,16 +30,7 @@ function start(size: number): Snapshot {
       revision: 1,
       value: { ...EMPTY.liveness, gateways: Object.fromEntries(gateways.map(({ name }) => [name, up])) },
     },
-    sight: {
-      observing_since: AT,
-      beats: new Map(),
-      passive: {},
-      failing: {},
-      checks: {},
-      ramps: {},
-      addresses: {},
-      told: {},
-    },
+    sight: firstSight(AT),
   })
 }
 

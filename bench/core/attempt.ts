@@ -1,5 +1,6 @@
 /** What the attempt loop adds to a request that is answered at once: `node bench/core/attempt.ts`. */
 import { definitions } from '../../src/config/definitions.ts'
+import { firstSight } from '../../src/core/advance.ts'
 import { buildRoutes } from '../../src/core/routes.ts'
 import { EMPTY } from '../../src/core/store.ts'
 import { createState } from '../../src/state.ts'
@@ -19,16 +20,7 @@ for (const size of [1, 16]) {
     holds: { revision: 0, value: EMPTY.holds },
     access: { revision: 0, value: EMPTY.access },
     liveness: { revision: 0, value: EMPTY.liveness },
-    sight: {
-      observing_since: 0,
-      beats: new Map(),
-      passive: {},
-      failing: {},
-      addresses: {},
-      told: {},
-      checks: {},
-      ramps: {},
-    },
+    sight: firstSight(0),
   }
   const state = createState({ world, cluster: 'c', replica: 'r', boot: 'b', onError: () => {} })
   const slots = new Slots(Math.random, () => ({ release: () => {} }))

@@ -7,12 +7,17 @@ import type { Documents, Event, FactDraft } from './events.ts'
 import { holdsOf } from './holds.ts'
 import { instancesOf, movesTraffic } from './instances.ts'
 import { gatewayOf, NO_POOL } from './member.ts'
-import type { Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
+import type { Beats, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
 import { onOutcome, onPassive, onTick, type PassiveChange, poolOf, put, targetOf, upstreamOf } from './passive.ts'
 import { rampsAfter } from './slow-start.ts'
 import { buildSnapshot } from './snapshot.ts'
 import { hear, tell } from './told.ts'
+
+/** What a replica knows by itself when it has just started: who beat before, if that is remembered, and nothing else. `since`: ms. */
+export function firstSight(since: number, beats: Beats = new Map()): Sight {
+  return { observing_since: since, beats, passive: {}, failing: {}, checks: {}, ramps: {}, addresses: {}, told: {} }
+}
 
 export interface Advance {
   readonly snapshot: Snapshot

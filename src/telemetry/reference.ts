@@ -1,5 +1,5 @@
 /** The pages of every metric and of every event, made from the registry and from the table of facts. */
-import { begin } from '../core/advance.ts'
+import { begin, firstSight } from '../core/advance.ts'
 import type { Fact, FactKind } from '../core/events.ts'
 import { EMPTY } from '../core/store.ts'
 import { DEFAULT_KINDS } from '../core/webhooks.ts'
@@ -75,16 +75,7 @@ function nothingRuns() {
     inFlight: none,
   }
   const empty = <T>(value: T) => ({ revision: 0, value })
-  const sight = {
-    observing_since: 0,
-    beats: new Map(),
-    passive: {},
-    failing: {},
-    checks: {},
-    ramps: {},
-    addresses: {},
-    told: {},
-  }
+  const sight = firstSight(0)
   const world = {
     definitions: empty(EMPTY.definitions),
     holds: empty(EMPTY.holds),

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Admin, type AdminOptions, startAdmin } from '../../src/admin/server.ts'
 import { parseConfig } from '../../src/config/load.ts'
+import { firstSight } from '../../src/core/advance.ts'
 import { seed } from '../../src/core/changes.ts'
 import type { Fact } from '../../src/core/events.ts'
-import type { Sight } from '../../src/core/nouns.ts'
 import { EMPTY, type Store } from '../../src/core/store.ts'
 import { createLedger } from '../../src/ledger.ts'
 import { createState, type State } from '../../src/state.ts'
@@ -59,16 +59,7 @@ export async function testAdmin(
   const loaded = parseConfig(config, 'sample.yaml', {})
   if (loaded.kind === 'problems') throw new Error(JSON.stringify(loaded.problems))
   const store = await openEmbeddedStore({ path: ':memory:', cluster: 'test', clock })
-  const sight: Sight = {
-    observing_since: clock.now(),
-    beats: new Map(),
-    passive: {},
-    failing: {},
-    checks: {},
-    ramps: {},
-    addresses: {},
-    told: {},
-  }
+  const sight = firstSight(clock.now())
   const empty = <T>(value: T) => ({ revision: 0, value })
   const state = createState({
     world: {

@@ -3,6 +3,7 @@
  * restart; upstreams that fail; people who hold gateways and change definitions; pauses, restarts and a store that is away. It is driven
  * through the two real doors, and after every step the oracle looks at what came of it.
  */
+import { firstSight } from '../../src/core/advance.ts'
 import { beat, type Change, evaluation, probed } from '../../src/core/changes.ts'
 import { beatInterval, latenessLimit, nextDue } from '../../src/core/evaluate.ts'
 import type { Event } from '../../src/core/events.ts'
@@ -77,16 +78,7 @@ export async function createModel(seed: number): Promise<Model> {
     const world: World = {
       ...documents,
       definitions: fromFile ? { revision: 1, value: definitions } : documents.definitions,
-      sight: {
-        observing_since: now,
-        beats: new Map(),
-        passive: {},
-        failing: {},
-        checks: {},
-        ramps: {},
-        addresses: {},
-        told: {},
-      },
+      sight: firstSight(now),
     }
     const state = createState({
       world,

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { definitions } from '../../src/config/definitions.ts'
+import { firstSight } from '../../src/core/advance.ts'
 import type {
   Beat,
   Beats,
@@ -39,14 +40,7 @@ export function worldOf(
     liveness: { revision: 1, value: { ...livenessOf(records), instances: knownFrom(sight.beats ?? new Map()) } },
     access: { revision: 1, value: EMPTY.access },
     sight: {
-      observing_since: START,
-      beats: new Map(),
-      passive: {},
-      failing: {},
-      checks: {},
-      ramps: {},
-      addresses: {},
-      told: {},
+      ...firstSight(START),
       ...sight,
     },
   }
