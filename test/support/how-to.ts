@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import type { Test } from 'tap'
+import type { Program } from './debian.ts'
 import { folder, LAUNCHER } from './launch.ts'
 
 const DOCS = join(import.meta.dirname, '../../docs/how-to')
@@ -30,25 +31,36 @@ export interface HowTo {
   ends(t: Test, others?: readonly string[]): void
 }
 
-/** The document `file`; `replace` puts what is true in the test for what the document says (\`192.168.2.5\`). */
+/**
+ * The document `file`; `replace` puts what is true in the test for what the document says (\`192.168.2.5\`). `programs` are those that its
+ * commands call, where they may not be installed.
+ */
 export function howTo(
   t: Test,
   file: string,
-  { env, replace = {} }: { readonly env: Record<string, string>; readonly replace?: Readonly<Record<string, string>> },
+  {
+    env,
+    replace = {},
+    programs = {},
+  }: {
+    readonly env: Record<string, string>
+    readonly replace?: Readonly<Record<string, string>>
+    readonly programs?: Readonly<Record<string, Program>>
+  },
 ): HowTo {
   const chapters = chaptersOf(readFileSync(join(DOCS, file), 'utf8'))
   const home = folder(t)
   const bin = folder(t)
   // What one command compiled is there for the next: each would take several times as long.
   const cache = folder(t)
+  const provide = (name: string, command: string) =>
+    writeFileSync(join(bin, name), `#!/bin/sh\nexec env ${command} "$@"\n`, { mode: 0o755 })
   // tap would put itself into every command otherwise.
-  writeFileSync(
-    join(bin, 'gatepool'),
-    `#!/bin/sh\nexec env -u NODE_OPTIONS '${process.execPath}' '${LAUNCHER}' "$@"\n`,
-    {
-      mode: 0o755,
-    },
-  )
+  provide('gatepool', `-u NODE_OPTIONS '${process.execPath}' '${LAUNCHER}'`)
+  for (const [name, { path, env }] of Object.entries(programs)) {
+    const variables = Object.entries(env).map(([variable, value]) => `'${variable}=${value}'`)
+    provide(name, [...variables, `'${path}'`].join(' '))
+  }
   const run = new Set<string>()
   const blocksOf = (chapter: string): Block[] => {
     const blocks = chapters.get(chapter)
@@ -60,10 +72,12 @@ export function howTo(
     async run(t, chapter, before) {
       run.add(chapter)
       let printed = ''
+      const asHere = (text: string) =>
+        Object.entries(replace).reduce((all, [from, to]) => all.replaceAll(from, to), text)
       for (const block of blocksOf(chapter)) {
         if (block.kind === 'sh') {
           await before?.(block.text)
-          const commands = Object.entries(replace).reduce((all, [from, to]) => all.replaceAll(from, to), block.text)
+          const commands = asHere(block.text)
           const ran = await shell(commands, home, {
             NODE_COMPILE_CACHE: cache,
             ...env,
@@ -73,7 +87,7 @@ export function howTo(
           printed = ran.out
         } else if (block.kind === 'text') {
           const lines = new Set(printed.split('\n').map(shape))
-          for (const line of block.text.trimEnd().split('\n')) {
+          for (const line of asHere(block.text).trimEnd().split('\n')) {
             t.ok(lines.has(shape(line)), `${chapter} prints: ${line}`, { printed })
           }
         }
