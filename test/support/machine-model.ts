@@ -30,6 +30,7 @@ import { createState, type State } from '../../src/state.ts'
 import { createDice } from './dice.ts'
 import { placesOf } from './machine-checks.ts'
 import { COOLDOWNS, changeDefinitions, drawDefinitions } from './machine-definitions.ts'
+import { checkForetold, wentDown } from './machine-foretold.ts'
 import { createOracle } from './machine-oracle.ts'
 import { violated } from './machine-truths.ts'
 import { memoryStore } from './memory-store.ts'
@@ -136,7 +137,10 @@ export async function createModel(seed: number): Promise<Model> {
   const evaluate = async () => {
     const was = due()
     if (was > now) return
+    const { snapshot } = state
     await commit(evaluation)
+    const down = wentDown(snapshot, state.snapshot)
+    if (down !== null && down.length > 0) checkForetold(snapshot, state.snapshot, { down, held: [] }, now)
     oracle.moved(world())
     if (due() === was) violated(13, 'an evaluation left what was due')
   }
@@ -372,7 +376,7 @@ export async function createModel(seed: number): Promise<Model> {
     [
       5,
       'somebody holds',
-      () => {
+      async () => {
         const { name } = oneOf(definitions.gateways) ?? { name: '' }
         const wanted: Hold = {
           reason: oneOf(['drain', 'maintenance', 'shutdown'] as const) ?? 'drain',
@@ -381,7 +385,10 @@ export async function createModel(seed: number): Promise<Model> {
           ...(maybe(0.3) ? { instance: `i${int(3)}` } : {}),
           ...(maybe(0.5) ? { until: now + 1 + int(20_000) } : {}),
         }
-        return commit(wish(({ holds }) => hold({ holds: holds.value, facts: [] }, name, wanted, now)))
+        const { snapshot } = state
+        await commit(wish(({ holds }) => hold({ holds: holds.value, facts: [] }, name, wanted, now)))
+        const whole = wanted.instance === undefined && !away
+        if (whole) checkForetold(snapshot, state.snapshot, { down: [], held: [name] }, now)
       },
     ],
     [

@@ -12,12 +12,13 @@
  *  7. Facts about a gateway follow the machine: one down per up, one cooldown per return.
  *  8. Held and released are told in turns for each hold. No hold and no failover by hand outlives its end.
  *  9. Failover activated and restored, outage started and resolved are told in turns for each pool, when they are true.
- * 10. An upstream's ejection and return are told in turns; it returns by a passed trial, in failover after the whole cooldown since. When
- *     its gateway goes down the ejection is over: the gateway's own cooldown follows.
+ * 10. An upstream's ejection and return are told in turns; it returns by a passed trial, in failover after the whole cooldown since, and at
+ *     most 1 s later. When its gateway goes down the ejection is over: the gateway's own cooldown follows.
  * 11. The last member that could serve is never ejected; in load balancing not more than the share that may be out.
  * 12. The snapshot is the one that is built from nothing out of the same world.
  * 13. What is due and is done is no longer due.
  * 14. No fact comes twice, and the cluster's facts are those that were committed, in that order.
+ * 15. Before gateways go down or somebody holds one, `simulate` says who serves then (`machine-foretold.ts`).
  */
 import { gapTime } from '../../src/core/evaluate.ts'
 import type { Fact } from '../../src/core/events.ts'
@@ -249,8 +250,11 @@ export function createOracle(start: number): Oracle {
     }
     const pool = before.world.definitions.value.pools.find(({ name }) => name === fact.pool)
     const waited = fact.at - (it.passing ?? violated(10, `${fact.upstream} is back without a passed trial`))
-    if (pool && (pool.mode === 'failover' || pool.hold_out) && waited < pool.failback_cooldown)
-      violated(10, `${fact.upstream} is back too early`)
+    if (pool === undefined) return
+    const cooldown = pool.mode === 'failover' || pool.hold_out ? pool.failback_cooldown : 0
+    if (waited < cooldown) violated(10, `${fact.upstream} is back too early`)
+    const due = Math.max(fact.at - waited + cooldown, listeningSince, disturbedAt)
+    if (fact.at > due + SOON) violated(10, `${fact.upstream} is back ${fact.at - due} ms late`)
   }
 
   return {
