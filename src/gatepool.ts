@@ -8,7 +8,7 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { startAdmin } from './admin/server.ts'
 import { ownVersion } from './cli/version.ts'
-import { realClock } from './clock.ts'
+import { type Clock, realClock } from './clock.ts'
 import type { Environment } from './config/environment.ts'
 import type { Config } from './config/schema.ts'
 import { differences, everyName, seed } from './core/changes.ts'
@@ -68,6 +68,8 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   let onStoreAnswer = (_ms: number) => {}
   const { store, shared } = await openStore({ config, replica, clock, log, onAnswer: ms => onStoreAnswer(ms) })
   building.use(store)
+  // Whatever decides goes by the store's time: replicas whose clocks differ must not differ over what is due.
+  const time: Clock = { ...clock, now: store.now }
   const world = await firstWorld(config, store, shared, clock)
   const boot = clock.now().toString(36)
   const onError = (error: unknown) => log.error({ err: error }, 'a listener of facts failed')
@@ -86,7 +88,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   const access = logged
     ? building.use(createAccessLog({ cluster: config.cluster, replica, sample, random: Math.random }))
     : null
-  const traffic = createTraffic({ state, clock, random: Math.random, access, warn: text => log.warn(text) })
+  const traffic = createTraffic({ state, clock: time, random: Math.random, access, warn: text => log.warn(text) })
   building.defer(() => traffic.close())
   building.use(keepStickyKey({ state, ledger, clock }))
   let replicas: ReplicasWatch | null = null
@@ -113,15 +115,18 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   const mayTell = () => replicas?.inCharge ?? true
   const webhooks = building.use(await tellWebhooks({ state, store, clock, random: Math.random, log, mayTell }))
   building.use(
-    watchNames({ state, clock, onFailure: (host, code) => log.warn({ host, code }, 'a host name was not resolved') }),
+    watchNames({
+      state,
+      clock: time,
+      onFailure: (host, code) => log.warn({ host, code }, 'a host name was not resolved'),
+    }),
   )
-  building.use(watchTrials({ state, clock, now: () => store.now() }))
+  building.use(watchTrials({ state, clock: time }))
   building.use(
     watchChecks({
       state,
       ledger,
-      clock,
-      now: () => store.now(),
+      clock: time,
       random: Math.random,
       onResult: ({ pool, gateway }, passed) =>
         metrics.healthChecks.inc({ pool, gateway, result: passed ? 'passed' : 'failed' }),
@@ -142,7 +147,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       env,
       config,
       state,
-      clock,
+      clock: time,
       log,
       applyListeners: traffic.apply,
       onDone: ok => metrics.reloadSuccessful.set(Number(ok)),

@@ -11,7 +11,7 @@ import type { Failover, FailureReason, Gateway, Hold, MemberView, Pool, Snapshot
 import { own } from '../core/own.ts'
 import { windowOf } from '../core/windows.ts'
 import type { why } from './contract/pools.ts'
-import { relative } from './contract/span.ts'
+import { relative, span } from './contract/span.ts'
 import { takesOver } from './views.ts'
 import { checkResults, countersOf } from './why-evidence.ts'
 import { whyHeld } from './why-held.ts'
@@ -81,7 +81,7 @@ export function explain(
     newest,
     heard: Math.max(newest, world.sight.observing_since),
     threshold: world.definitions.value.settings.gateway_down_threshold,
-    counters: countersOf(snapshot, pool, gateway),
+    counters: countersOf(snapshot, pool, gateway, now),
     now,
   }
   const { serving } = view
@@ -245,7 +245,7 @@ function upcoming(at: number, now: number): string {
 }
 
 function afterthoughts(
-  { member, pool, counters, takesOver }: Case,
+  { member, pool, counters, takesOver, now }: Case,
   served: readonly string[],
   failing: boolean,
 ): string[] {
@@ -254,11 +254,11 @@ function afterthoughts(
   if (served.includes(gateway)) {
     if (failing) return ['It keeps failing, and serves because it is the last one that can.']
     if (!ready) return ['It serves all the same, because nobody else can.']
-    return ['It serves.', ...warned(counters)]
+    return ['It serves.', ...warned(counters, now)]
   }
-  if (served.length === 0) return ['Meanwhile nobody serves.', nobodyWords(pool, takesOver), ...warned(counters)]
+  if (served.length === 0) return ['Meanwhile nobody serves.', nobodyWords(pool, takesOver), ...warned(counters, now)]
   const others = `${served.join(', ')} serves`
-  return [ready ? `It stands by; ${others}.` : `Meanwhile ${others}.`, ...warned(counters)]
+  return [ready ? `It stands by; ${others}.` : `Meanwhile ${others}.`, ...warned(counters, now)]
 }
 
 /** A failover by hand, as far as it concerns this member. */
@@ -274,9 +274,13 @@ function asked(
   return wish.kind === 'over' && isPassedOver ? [`${said} ${wish.to} ${ago}.`] : []
 }
 
-function warned(counters: Why['counters']): string[] {
+function warned(counters: Why['counters'], now: number): string[] {
   const worst = counters
     .flatMap(({ fails, max_fails }) => fails.map(({ count }) => ({ count, max_fails })))
     .sort((a, b) => b.count - a.count)[0]
-  return worst === undefined ? [] : [`Of ${worst.max_fails} failures in a row that eject it, ${worst.count} happened.`]
+  const hint = counters.find(one => one.hint !== null)?.hint
+  return [
+    ...(worst === undefined ? [] : [`Of ${worst.max_fails} failures in a row that eject it, ${worst.count} happened.`]),
+    ...(hint ? [`${hint.replica} has ejected it: for ${span(hint.until - now)} one failure is enough here.`] : []),
+  ]
 }

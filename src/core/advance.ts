@@ -4,6 +4,7 @@
  */
 import { onChecked, onUnagreed } from './checks.ts'
 import type { Documents, Event, FactDraft } from './events.ts'
+import { heedHints } from './hints.ts'
 import { holdsOf } from './holds.ts'
 import { instancesOf, movesTraffic } from './instances.ts'
 import { gatewayOf, NO_POOL } from './member.ts'
@@ -144,7 +145,7 @@ function onCommitted(snapshot: Snapshot, event: Extract<Event, { kind: 'committe
   const { sight } = snapshot.world
   // What another replica tells of itself has not happened here.
   const told = hear(sight.told, [...heard.filter(({ replica }) => replica === undefined), ...facts])
-  return onDocuments(snapshot, documents, { ...sight, told }, at)
+  return onDocuments(snapshot, documents, { ...sight, told, hints: heedHints(sight.hints, heard, at) }, at)
 }
 
 function onDocuments(snapshot: Snapshot, documents: Partial<Documents>, sight: Sight, at: number): Advance {
@@ -258,7 +259,7 @@ function forgetStrangers(world: World): World {
   const poolNames = new Set(pools.map(({ name }) => name))
   const gatewayNames = new Set(gateways.map(({ name }) => name))
   const hosts = new Set(gateways.map(({ address }) => address))
-  const { passive, failing, checks, told, beats, addresses } = world.sight
+  const { passive, failing, checks, hints, told, beats, addresses } = world.sight
   const sight: Sight = {
     ...world.sight,
     passive: only(passive, isKnown),
@@ -266,6 +267,7 @@ function forgetStrangers(world: World): World {
       Object.entries(failing).filter(([name, { upstream }]) => poolNames.has(name) && isKnown(upstream)),
     ),
     checks: only(checks, isKnown),
+    hints: only(hints, isKnown),
     told: only(told, name => poolNames.has(name)),
     beats: new Map([...beats].filter(([name]) => gatewayNames.has(name))),
     addresses: only(addresses, host => hosts.has(host)),

@@ -286,6 +286,8 @@ export interface Sight {
   readonly passive: Readonly<Record<string, PassiveRecord>>
   readonly failing: Readonly<Record<string, Failing>>
   readonly checks: Readonly<Record<string, CheckRecord>>
+  /** Upstreams that another replica has ejected: which one, and until when that counts here. */
+  readonly hints: Readonly<Record<string, { readonly by: string; readonly until: number }>>
   /** `POOL/GATEWAY` of those that get their share of the traffic back step by step (0 to 9), and since when. */
   readonly ramps: Readonly<Record<string, { readonly since: number; readonly step: number }>>
   /** host name → its last good answer. A literal address is its own answer and is not in here. */

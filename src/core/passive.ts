@@ -3,6 +3,7 @@
  */
 import { type PassiveEvent, type PassiveRules, type PassiveStep, passiveDue, passiveStep } from './ejection.ts'
 import type { Event, FactDraft, Target } from './events.ts'
+import { hintFor } from './hints.ts'
 import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
 import type {
   Failing,
@@ -56,11 +57,9 @@ export function onPassive(snapshot: Snapshot, upstream: Target, event: PassiveEv
   if (pool === undefined) return null
   const record = own(sight.passive, upstream.key)
   const wasFailing = own(sight.failing, pool.name)
-  const {
-    record: next,
-    change,
-    reason,
-  } = passiveStep(record, event, rulesOf(pool), () => mayEject(snapshot, pool, upstream))
+  const usual = rulesOf(pool)
+  const rules = hintFor(sight, upstream.key, event.at) === undefined ? usual : { ...usual, max_fails: 1 }
+  const { record: next, change, reason } = passiveStep(record, event, rules, () => mayEject(snapshot, pool, upstream))
   // On a port by which its pool is not judged, a last member may fail for as long as it likes.
   const judged = viewsWith(snapshot, upstream).some(view => view === own(snapshot.pools, pool.name))
   const failing = judged ? failingAfter(wasFailing, upstream.key, event, { record: next, change, reason }) : wasFailing

@@ -16,8 +16,6 @@ export interface ChecksOptions {
   readonly state: State
   readonly ledger: Ledger
   readonly clock: Clock
-  /** Ms since 1970. */
-  readonly now: () => number
   readonly random: () => number
   readonly onResult: (upstream: Upstream, passed: boolean) => void
 }
@@ -31,7 +29,8 @@ interface Loop {
 }
 
 /** Checks until it is disposed. */
-export function watchChecks({ state, ledger, clock, now, random, onResult }: ChecksOptions): Disposable {
+export function watchChecks({ state, ledger, clock, random, onResult }: ChecksOptions): Disposable {
+  const { now } = clock
   const loops = new Map<string, Loop>()
   let seen: Snapshot | null = null
 
@@ -42,12 +41,12 @@ export function watchChecks({ state, ledger, clock, now, random, onResult }: Che
   const once = async (loop: Loop) => {
     const { upstream, place, check, ended } = loop
     const last = () => own(state.snapshot.world.sight.checks, upstream.key)?.[place] ?? null
-    const startedAt = clock.now()
+    const startedAt = now()
     const result = await runCheck({ ...check, timeout: limitOf(last(), check) }, upstream, ended.signal)
     if (ended.signal.aborted) return
     onResult(upstream, result.passed)
     state.apply({ kind: 'checked', upstream, check: place, ...result, at: now() })
-    arm(loop, nextCheck(last(), check, clock.now() - startedAt, random()))
+    arm(loop, nextCheck(last(), check, now() - startedAt, random()))
     const change = probed(upstream.gateway)
     if (change(state.snapshot.world, now()) === null) return
     // What cannot be committed now is asked again with the next result; until it can, this replica acts on what it found.

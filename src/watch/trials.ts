@@ -17,12 +17,11 @@ const LOOK = 1_000
 export interface TrialOptions {
   readonly state: State
   readonly clock: Clock
-  /** Ms since 1970. */
-  readonly now: () => number
 }
 
 /** Watches until it is disposed. */
-export function watchTrials({ state, clock, now }: TrialOptions): Disposable {
+export function watchTrials({ state, clock }: TrialOptions): Disposable {
+  const { now } = clock
   const running = new Map<string, AbortController>()
   let timer: Disposable | null = null
   let ended = false

@@ -259,3 +259,18 @@ for (const [action, said] of [
       })
   })
 }
+
+test('why: what another replica has ejected, and how little is enough then', async t => {
+  await using it = await testAdmin()
+  await it.beat('home')
+  const upstream = 'main/home/127.0.0.1:9101'
+  const at = it.clock.now()
+  const fact = { kind: 'member_ejected', at, subject: 'home', cause: 'reset', pool: 'main', upstream } as const
+  const heard = [{ ...fact, id: 'two-1', cluster: 'test', replica: 'two' }]
+  it.state.apply({ kind: 'committed', documents: {}, facts: [], heard, at })
+  const home = await why(it)
+  t.match(home.counters, [{ max_fails: 1, hint: { replica: 'two', until: at + 30_000 } }])
+  t.match(home.answer, 'It serves. two has ejected it: for 30 s one failure is enough here.')
+  await it.pass(30_000, ['home'])
+  t.match((await why(it)).counters, [{ max_fails: 3, hint: null }])
+})

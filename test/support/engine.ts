@@ -49,7 +49,7 @@ export async function startEngine(written: Written, options: EngineOptions = {})
   const state = createState({ world, cluster: 'test', replica: 'one', boot: 'b', onError })
   const facts: Fact[] = []
   state.onFact(fact => facts.push(fact))
-  const trials = options.trials ? watchTrials({ state, clock, now: () => clock.now() }) : undefined
+  const trials = options.trials ? watchTrials({ state, clock }) : undefined
   const http = createHttp({ state, clock, random: Math.random, access: options.access ?? null })
   const refused = await http.apply([webListener(options.listener)])
   if (refused !== null) throw new Error(refused.detail)

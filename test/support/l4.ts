@@ -49,7 +49,7 @@ export async function startL4(written: Written, options: L4Options = {}): Promis
   const state = createState({ world, cluster: 'test', replica: 'one', boot: 'b', onError })
   const facts: Fact[] = []
   state.onFact(fact => facts.push(fact))
-  const trials = options.trials ? watchTrials({ state, clock, now: () => clock.now() }) : undefined
+  const trials = options.trials ? watchTrials({ state, clock }) : undefined
   const l4 = createL4({
     state,
     clock,

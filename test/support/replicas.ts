@@ -46,6 +46,10 @@ export interface ReplicaOptions {
   /** Ms. */
   readonly threshold?: number
   readonly definitions?: 'file' | 'store'
+  /** How it is known that a gateway lives. */
+  readonly liveness?: 'heartbeat' | 'probe'
+  /** The checks of the pool, as its file has them. */
+  readonly active?: string
   /** Where its own copy is; absent: a folder that goes with the test. */
   readonly home?: string
   /** More keys of its store. */
@@ -57,8 +61,9 @@ export interface ReplicaOptions {
 /** One pool `main` in failover mode, the gateways in their order, and a route that takes everything. */
 export async function startReplica(t: Test, options: ReplicaOptions): Promise<TestReplica> {
   const { name, url, ports, threshold = 2_000, definitions = 'store', more = '', store = '', home } = options
+  const { liveness = 'heartbeat', active = '' } = options
   const gateways = Object.entries(ports).map(
-    ([gateway, port]) => `  - { name: ${gateway}, address: 127.0.0.1, http_port: ${port}, liveness: heartbeat }`,
+    ([gateway, port]) => `  - { name: ${gateway}, address: 127.0.0.1, http_port: ${port}, liveness: ${liveness} }`,
   )
   const program = await runProgram(
     t,
@@ -75,7 +80,7 @@ listeners:
 gateways:
 ${gateways.join('\n')}
 pools:
-  - { name: main, failback_cooldown: 1s, members: [${Object.keys(ports).join(', ')}] }
+  - { name: main, failback_cooldown: 1s, members: [${Object.keys(ports).join(', ')}], active: [${active}] }
 routes:
   - { name: all, target: { pool: main } }
 ${more}`,

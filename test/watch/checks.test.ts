@@ -65,8 +65,8 @@ async function watching(t: Test, written: z.input<typeof definitions>) {
   state.onFact((fact: Fact) => facts.push(`${fact.kind} ${fact.subject}`))
   const counted = new Map<boolean, number>()
   const onResult = (_: unknown, passed: boolean) => void counted.set(passed, (counted.get(passed) ?? 0) + 1)
-  const watch = watchChecks({ state, ledger, clock, now: clock.now, random: Math.random, onResult })
-  const trials = watchTrials({ state, clock, now: clock.now })
+  const watch = watchChecks({ state, ledger, clock, random: Math.random, onResult })
+  const trials = watchTrials({ state, clock })
   t.teardown(async () => {
     watch[Symbol.dispose]()
     trials[Symbol.dispose]()

@@ -110,6 +110,10 @@ export const why = z.object({
           }),
         ),
         max_fails: z.number().meta({ description: 'So many in a row eject it' }),
+        hint: z
+          .object({ replica: z.string(), until: moment })
+          .nullable()
+          .meta({ description: 'Another replica has ejected it lately, so that one failure is enough here' }),
         ejections: z.number().meta({ description: 'In a row' }),
         until: momentOrNull.meta({ description: 'When this state ends or is tried, ms since 1970' }),
       }),

@@ -44,7 +44,7 @@ export interface Keys {
   batch(origin: string): string
   /** For trying what the user of Redis may do. */
   readonly scratch: string
-  /** The channel that tells of each new revision. Only a hurry-up: whoever misses it finds out by asking. */
+  /** The channel that tells of each new revision, and of what a replica tells. Only a hurry-up: whoever misses it finds out by asking. */
   readonly news: string
 }
 

@@ -28,11 +28,13 @@ export interface Outbox {
 export interface OutboxOptions {
   readonly ask: (script: Script, args: readonly (string | number)[], batch?: boolean) => Promise<unknown | Refusal>
   readonly origin: string
+  /** Where the others hear that there is news. */
+  readonly channel: string
   /** The tokens that there are. */
   readonly tokens: () => readonly string[]
 }
 
-export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
+export function createOutbox({ ask, origin, channel, tokens }: OutboxOptions): Outbox {
   let waiting: Fact[] = []
   /** Sent, but not known to have been taken: it goes again as it was, under the same number. */
   let batch: { readonly number: number; readonly facts: readonly Fact[] } | null = null
@@ -50,7 +52,7 @@ export function createOutbox({ ask, origin, tokens }: OutboxOptions): Outbox {
         waiting = []
       }
       const texts = batch.facts.flatMap(({ id, ...fact }) => [id, JSON.stringify(fact)])
-      const taken = await ask(APPEND, [origin, batch.number, batch.facts.length, ...texts], true)
+      const taken = await ask(APPEND, [origin, batch.number, channel, batch.facts.length, ...texts], true)
       if (isRefusal(taken)) return taken
       batch = null
     }

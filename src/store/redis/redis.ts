@@ -68,6 +68,7 @@ export function openRedisStore(options: RedisStoreOptions): SharedStore {
   const outbox = createOutbox({
     ask: (script, args, batch) => session.ask(script, args, batch ? { key: keys.batch(session.origin) } : {}),
     origin: session.origin,
+    channel: keys.news,
     tokens: () => session.known.access.value.tokens.map(({ id }) => id),
   })
   const presence = createPresence({ session, outbox, cluster, replica })
