@@ -87,7 +87,9 @@ export function onChecked(snapshot: Snapshot, event: Extract<Event, { kind: 'che
   const isNew = !isOut(own(world.sight.passive, upstream.key))
   const isDead = gateway.liveness === 'probe' && livesIn(after.world, gateway) === false
   if (isNew && isDead && isDeadToMost(after.world, gateway)) return quiet
-  return everyPort(after, upstream, saysOf(record, pool, at), quiet)
+  const says = saysOf(record, pool, at)
+  // What passes is no gap, though another check may still have to.
+  return everyPort(after, upstream, passed ? { ...says, passing: null } : says, quiet)
 }
 
 /** The cluster cannot be asked what the results of an upstream change: until it can, this replica goes by them alone. */
@@ -102,7 +104,7 @@ export function onUnagreed(
   return everyPort(snapshot, upstream, saysOf(record, pool, at), { sight, touched: new Set(), facts: [] })
 }
 
-function saysOf(record: CheckRecord, { require }: Pool, at: number): PassiveEvent {
+function saysOf(record: CheckRecord, { require }: Pool, at: number): Extract<PassiveEvent, { kind: 'verdict' }> {
   const verdict = verdictOf(record, record.length, require)
   const passing = decide(
     record.map(run => run?.passed ?? null),

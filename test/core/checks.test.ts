@@ -262,6 +262,24 @@ test('of two checks one that fails is a gap too, and where any is enough it is n
   t.end()
 })
 
+test('a check that passes is no gap, though the last result of another one still is', t => {
+  const pools = [{ ...pool, active: [{ ...http, fall: 1, rise: 1 }, http], failback_cooldown: '60s' }]
+  const it = replica(define({ gateways, pools }))
+  it.results('a', '++', 1)
+  t.match(it.results('a', '-', 0), ['member_ejected probe'])
+  it.results('a', '+', 0)
+  t.equal(it.state('a'), 'returning')
+  // The last that may not leave: its gap starts the cooldown anew.
+  it.fail('b')
+  it.results('b', '---', 0)
+  it.results('a', '-', 1)
+  const gap = it.now
+  it.results('a', '+', 0)
+  const told = ['member_returned probe', 'pool_outage_resolved passive', 'pool_failover_restored failback']
+  t.strictSame(it.tick(gap + 60 * SECOND - it.now), told)
+  t.end()
+})
+
 test('a gateway of a pool for another protocol is judged by the port that is checked', t => {
   const routes = [
     { name: 'ssh', protocol: 'tcp' as const, listen: '127.0.0.1:1022', gateway_port: 22, target: { pool: 'p' } },
