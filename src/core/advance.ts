@@ -17,7 +17,17 @@ import { hear, tell } from './told.ts'
 
 /** What a replica knows by itself when it has just started: who beat before, if that is remembered, and nothing else. `since`: ms. */
 export function firstSight(since: number, beats: Beats = new Map()): Sight {
-  return { observing_since: since, beats, passive: {}, failing: {}, checks: {}, ramps: {}, addresses: {}, told: {} }
+  return {
+    observing_since: since,
+    beats,
+    passive: {},
+    failing: {},
+    checks: {},
+    hints: {},
+    ramps: {},
+    addresses: {},
+    told: {},
+  }
 }
 
 export interface Advance {
