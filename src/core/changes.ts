@@ -13,6 +13,7 @@ import { gatewayOf } from './member.ts'
 import type { Announcement, Definitions, Hold, World } from './nouns.ts'
 import { own } from './own.ts'
 import type { AuditDraft, Values } from './store.ts'
+import { differ, withStrangers } from './strangers.ts'
 import { openWindows } from './windows.ts'
 
 export interface Proposal {
@@ -32,8 +33,9 @@ export const evaluation: Change = (world, now) => {
   const moved = evaluate(definitions.value, known.liveness, sight, now)
   const lifted = expire({ holds: holds.value, facts: [...known.facts, ...moved.facts] }, now)
   const opened = openWindows(definitions.value, lifted, now)
-  const left = endFailovers(definitions.value, opened.holds, now)
-  return proposal(world, { liveness: moved.liveness, holds: left }, opened.facts)
+  const left = endFailovers(world, opened.holds, now)
+  const next = { liveness: moved.liveness, holds: left }
+  return proposal(world, differ(world) ? withStrangers(world, next) : next, opened.facts)
 }
 
 /**

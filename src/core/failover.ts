@@ -9,9 +9,10 @@
  */
 import type { Change, Proposal } from './changes.ts'
 import { viewMember } from './member.ts'
-import type { Definitions, Failover, Holds, Pool, World } from './nouns.ts'
+import type { Failover, Holds, Pool, World } from './nouns.ts'
 import { own } from './own.ts'
 import { poolOf, put } from './passive.ts'
+import { differ } from './strangers.ts'
 
 /** The operator's wish that counts for `pool`. */
 export function wishFor({ holds }: World, pool: Pool): Failover | null {
@@ -54,21 +55,22 @@ export function failBack(name: string, by: string): Change {
 }
 
 /** `holds` without the failovers that are over at `now` (ms); the same document when none is. */
-export function endFailovers(definitions: Definitions, holds: Holds, now: number): Holds {
-  const left = Object.entries(holds.failovers).filter(wish => endOf(definitions, wish) > now)
+export function endFailovers(world: World, holds: Holds, now: number): Holds {
+  const left = Object.entries(holds.failovers).filter(wish => endOf(world, wish) > now)
   if (left.length === Object.keys(holds.failovers).length) return holds
   return { ...holds, failovers: Object.fromEntries(left) }
 }
 
 /** The earliest moment (ms) at which a failover by hand is over, or Infinity. */
-export function nextFailoverEnd({ definitions, holds }: World): number {
-  const ends = Object.entries(holds.value.failovers).map(wish => endOf(definitions.value, wish))
+export function nextFailoverEnd(world: World): number {
+  const ends = Object.entries(world.holds.value.failovers).map(wish => endOf(world, wish))
   return Math.min(...ends, Number.POSITIVE_INFINITY)
 }
 
-function endOf({ pools }: Definitions, [name, wish]: readonly [string, Failover]): number {
-  const pool = pools.find(one => one.name === name)
-  if (pool === undefined || !mayServe(pool, wish.to)) return wish.since
+function endOf(world: World, [name, wish]: readonly [string, Failover]): number {
+  const pool = poolOf(world, name)
+  if (pool === undefined) return differ(world) ? Number.POSITIVE_INFINITY : wish.since
+  if (!mayServe(pool, wish.to)) return wish.since
   return wish.kind === 'back' ? wish.until : Number.POSITIVE_INFINITY
 }
 

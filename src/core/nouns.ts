@@ -275,6 +275,8 @@ export type OutageCause = 'nobody' | 'passive'
 /** The other replicas that are here, and how many of them find a gateway that lives by probes dead. */
 export interface Others {
   readonly count: number
+  /** Some of them, this one included, go by other definitions than the rest. */
+  readonly differ: boolean
   readonly failing: Readonly<Record<string, number>>
 }
 

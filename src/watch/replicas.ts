@@ -158,7 +158,7 @@ export async function watchReplicas(options: ReplicasOptions): Promise<ReplicasW
     },
     get differ() {
       // Where the store has them, who is different is only late.
-      return options.definitions === 'file' && new Set(replicas.map(({ definitions }) => definitions)).size > 1
+      return options.definitions === 'file' && state.snapshot.world.sight.others?.differ === true
     },
     get warnings() {
       return store.warnings
@@ -185,7 +185,11 @@ function othersOf(replicas: readonly Replica[], self: string): Others {
   const others = replicas.filter(({ name }) => name !== self)
   const failing: Record<string, number> = {}
   for (const name of others.flatMap(({ failing }) => failing)) failing[name] = (own(failing, name) ?? 0) + 1
-  return { count: others.length, failing }
+  return {
+    count: others.length,
+    differ: replicas.some(({ definitions }) => definitions !== replicas[0]?.definitions),
+    failing,
+  }
 }
 
 /** Says with a few characters whether definitions are the same. */

@@ -70,7 +70,7 @@ function replica(definitions: Definitions, known: Known = {}) {
       snapshot = advance(snapshot, { kind: 'committed', documents, facts: [], at: time })?.snapshot ?? snapshot
     },
     others(count: number, failing: Record<string, number>) {
-      const step = advance(snapshot, { kind: 'others', others: { count, failing }, at: time })
+      const step = advance(snapshot, { kind: 'others', others: { count, differ: false, failing }, at: time })
       snapshot = step?.snapshot ?? snapshot
     },
     get world() {

@@ -70,7 +70,7 @@ test('of a limit each replica has its share', t => {
   const limited = { ...pool, max_connections: 10 }
   const limit = (count: number) =>
     viewMember(
-      worldOf(definitions, { sight: { others: { count, failing: {} } } }),
+      worldOf(definitions, { sight: { others: { count, differ: false, failing: {} } } }),
       limited,
       { gateway: 'beats', weight: 1 },
       1,
