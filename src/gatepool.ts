@@ -94,7 +94,11 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
   let replicas: ReplicasWatch | null = null
   const metrics = createMetrics({
     ...{ state, version, traffic: traffic.numbers, commit: env.GATEPOOL_COMMIT ?? '' },
-    sharing: () => ({ up: (replicas?.away ?? null) === null, replicas: replicas?.replicas.length ?? 1 }),
+    sharing: () => ({
+      up: (replicas?.away ?? null) === null,
+      conflicts: ledger.conflicts,
+      replicas: replicas?.replicas ?? [{ name: replica, behind: 0 }],
+    }),
   })
   onStoreAnswer = ms => metrics.storeLatency.observe(ms / 1_000)
   state.onFact((fact, heard) => {

@@ -28,6 +28,8 @@ export interface Ledger {
   commit(change: Change, by: string, asked?: Asked): Promise<Committed | Refusal>
   /** Takes in what others have committed, as `ask` answers it: between two commits, never beside one. Resolves when it is in the snapshot. */
   takeIn<T extends News | Refusal>(ask: () => Promise<T>): Promise<T>
+  /** How often somebody else was faster, so that a change had to be made again. */
+  readonly conflicts: number
 }
 
 /** The request to the admin API that a change comes from, and what it may change. */
@@ -45,6 +47,7 @@ export interface LedgerOptions {
 
 export function createLedger({ state, store, definitions }: LedgerOptions): Ledger {
   let last: Promise<unknown> = Promise.resolve()
+  let conflicts = 0
 
   const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
     const mine = last.then(run)
@@ -97,6 +100,7 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
       const result = await store.write(audit === undefined ? write : { ...write, audit })
       if (result.kind === 'refusal') return result
       if (result.kind === 'conflict') {
+        conflicts++
         apply(result, now)
         continue
       }
@@ -108,6 +112,9 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
   }
 
   return {
+    get conflicts() {
+      return conflicts
+    },
     commit: (change, by, asked) => inTurn(() => attempt(change, by, asked)),
     takeIn: ask =>
       inTurn(async () => {

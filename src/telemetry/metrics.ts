@@ -52,7 +52,12 @@ export interface MetricsOptions {
   readonly version: string
   readonly commit: string
   /** How it stands with a shared store. */
-  readonly sharing: () => { readonly up: boolean; readonly replicas: number }
+  readonly sharing: () => {
+    readonly up: boolean
+    readonly conflicts: number
+    /** Those that are here, this one too, and by how many revisions each of them was behind when it asked last. */
+    readonly replicas: readonly { readonly name: string; readonly behind: number }[]
+  }
 }
 
 export interface Metrics {
@@ -144,7 +149,13 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
   ])
   read('gauge', 'store_up', '1 while the store answers', [], () => [{ labels: {}, value: Number(sharing().up) }])
   read('gauge', 'replicas', 'Replicas of the cluster that are here', [], () => [
-    { labels: {}, value: sharing().replicas },
+    { labels: {}, value: sharing().replicas.length },
+  ])
+  read('gauge', 'replica_lag_revisions', 'Revisions that a replica did not know yet', ['replica'], () =>
+    sharing().replicas.map(({ name: replica, behind: value }) => ({ labels: { replica }, value })),
+  )
+  read('counter', 'store_conflicts_total', 'Changes made again since somebody else was faster', [], () => [
+    { labels: {}, value: sharing().conflicts },
   ])
   read('gauge', 'build_info', 'Always 1', ['version', 'commit'], () => [{ labels: { version, commit }, value: 1 }])
   const lag = monitorEventLoopDelay({ resolution: LAG_EVERY })

@@ -88,6 +88,6 @@ function nothingRuns() {
     traffic,
     version: '',
     commit: '',
-    sharing: () => ({ up: true, replicas: 1 }),
+    sharing: () => ({ up: true, conflicts: 0, replicas: [] }),
   })
 }

@@ -7,7 +7,7 @@ import { ORIGIN } from '../../core/audit.ts'
 import type { Fact } from '../../core/events.ts'
 import type { Adopted, AuditDraft, SharedStore, Write, WriteResult } from '../../core/store.ts'
 import { isRefusal, type Refusal, refuse } from '../../errors.ts'
-import { StoreError } from '../store-error.ts'
+import { isStoreCode, StoreError } from '../store-error.ts'
 import { openCache } from './cache.ts'
 import { connect } from './connect.ts'
 import { type CredentialFiles, readCredentials } from './credentials.ts'
@@ -141,7 +141,8 @@ export function openRedisStore(options: RedisStoreOptions): SharedStore {
   /** Rejects with a StoreError where a refusal cannot be answered. */
   const orThrow = async <T>(asked: Promise<T | Refusal>): Promise<T> => {
     const outcome = await asked.catch((error: unknown) => connection.refusal(error))
-    if (isRefusal(outcome)) throw new StoreError('store_unavailable', outcome.detail)
+    if (isRefusal(outcome))
+      throw new StoreError(isStoreCode(outcome.code) ? outcome.code : 'store_unavailable', outcome.detail)
     return outcome
   }
 
