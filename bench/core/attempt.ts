@@ -5,6 +5,7 @@ import { buildRoutes } from '../../src/core/routes.ts'
 import { EMPTY } from '../../src/core/store.ts'
 import { createState } from '../../src/state.ts'
 import { Attempt } from '../../src/traffic/attempt.ts'
+import { Taken } from '../../src/traffic/shared.ts'
 import { Slots } from '../../src/traffic/slots.ts'
 import { measure } from './measure.ts'
 
@@ -23,7 +24,7 @@ for (const size of [1, 16]) {
     sight: firstSight(0),
   }
   const state = createState({ world, cluster: 'c', replica: 'r', boot: 'b', onError: () => {} })
-  const slots = new Slots(Math.random, () => ({ release: () => {} }))
+  const slots = new Slots(Math.random, new Taken(), () => ({ release: () => {} }))
   const entry = buildRoutes(value, 'web', () => null).any[0]
   if (entry === undefined) throw new Error('no route')
   const attempt = new Attempt({ state, slots, now: () => 0, onRetry: () => {} })

@@ -285,12 +285,12 @@ export class Attempt implements Circumstances {
   /** Whom the client's cookie names, if that one is ready. The place may be of before: slots outlive pickers. */
   #pickKept(picker: Picker, { member, slot }: Place): Slot | undefined {
     if (!picker.members.includes(member) || (slot !== null && !member.slots.includes(slot))) return undefined
-    if (member.load.inFlight >= member.limit) return undefined
+    if (member.together.inFlight >= member.limit) return undefined
     return slot ?? member.instances.pick(this.#key, this.#tried)
   }
 
   #pickOf(member: MemberSlot): Slot | undefined {
-    if (member.load.inFlight < member.limit) return member.instances.pick(this.#key, this.#tried)
+    if (member.together.inFlight < member.limit) return member.instances.pick(this.#key, this.#tried)
     // One that was tried has this very request in flight: it did not lack the room.
     this.full ||= !this.#tried.some(slot => slot.member === member)
     return undefined
@@ -305,6 +305,7 @@ export class Attempt implements Circumstances {
     slot.counts.requests++
     slot.load.inFlight++
     slot.member.load.inFlight++
+    slot.member.together.inFlight++
     return slot
   }
 
@@ -313,6 +314,7 @@ export class Attempt implements Circumstances {
     if (slot === null) return
     slot.load.inFlight--
     slot.member.load.inFlight--
+    slot.member.together.inFlight--
     this.slot = null
     this.sent = false
   }

@@ -15,11 +15,11 @@ import { compileL4, type L4Route } from './l4-route.ts'
 import { whyNotListening } from './listen-errors.ts'
 import { type RouteListener, RouteListeners } from './route-listeners.ts'
 import { Sessions } from './sessions.ts'
+import type { Shared } from './shared.ts'
 import { type InFlight, Slots } from './slots.ts'
 import { type TcpContext, TcpListener, type TcpRules } from './tcp/listener.ts'
 import { type UdpContext, UdpListener } from './udp/listener.ts'
 import { type Room, roomOfProcess } from './udp/room.ts'
-import { WaitingRoom } from './waiting.ts'
 import { tcpWire, type Wire } from './wire.ts'
 
 /** Ms between two sweeps: a deadline is kept to within so much. */
@@ -44,6 +44,8 @@ export interface L4Options {
   readonly state: State
   readonly clock: Clock
   readonly random: () => number
+  /** What other protocols count too. */
+  readonly shared: Shared
   /** UDP sessions that there may be in all; absent: as the process has descriptors for. */
   readonly room?: Room
   /** Told what cannot be had as it was asked for. */
@@ -61,14 +63,14 @@ export function createL4({
   state,
   clock,
   random,
+  shared,
   room = roomOfProcess(),
   warn = () => undefined,
   wire = tcpWire,
 }: L4Options): L4Traffic {
   const retries: Retries = new Map()
-  const slots = new Slots(random, () => NOTHING_HELD)
+  const slots = new Slots(random, shared.taken, () => NOTHING_HELD)
   const sessions = new Sessions(state)
-  const waiting = new WaitingRoom(state)
   const passing = new Map<string, Passthrough>()
   const leaving = new Map<TcpListener, Promise<void>>()
   let coarse = performance.now() + SWEEP
@@ -83,7 +85,7 @@ export function createL4({
     onRetry: (pool, reason) => countRetry(retries, pool ?? '', reason),
     wire,
     sessions,
-    waiting,
+    waiting: shared.waiting,
     coarseNow: () => coarse,
     room,
   }
@@ -134,7 +136,6 @@ export function createL4({
     // One sweep ahead of the time, so that a deadline counted from it is never early.
     coarse = now + SWEEP
     for (const listener of tcpListeners()) listener.sweep(now)
-    waiting.sweep()
     for (const listener of udp.all()) listener.sweep(now)
     if (++sweeps % (1000 / SWEEP) === 0) slots.second(state.snapshot)
   })
@@ -195,7 +196,6 @@ export function createL4({
       unsubscribe()
       sweep[Symbol.dispose]()
       sessions[Symbol.dispose]()
-      waiting[Symbol.dispose]()
       for (const listener of tcpListeners()) listener.cut()
       tcp.cut()
       udp.cut()

@@ -10,6 +10,7 @@ import { type Candidate, freshLoad, type Policy } from '../core/policies/policy.
 import { viewAt } from '../core/snapshot.ts'
 import { RetryBudget } from './budget.ts'
 import { Recent } from './recent.ts'
+import type { Taken, Together } from './shared.ts'
 import { compileSticky, type Sticky } from './sticky.ts'
 
 /** One upstream. `held` is the business of the protocol that dials it: its idle connections. */
@@ -34,8 +35,11 @@ export interface Held {
 export interface MemberSlot extends Candidate {
   readonly pool: string
   weight: number
-  /** In flight at most. */
+  /** In flight at most, by all protocols together. */
   limit: number
+  readonly together: Together
+  /** Where `together` is counted. */
+  readonly counted: string
   choice: Choice | null
   slots: readonly Slot[]
   instances: Policy<Slot>
@@ -69,6 +73,7 @@ const NOBODY: Policy<Slot> = { pick: () => undefined }
 
 export class Slots {
   readonly #random: () => number
+  readonly #taken: Taken
   readonly #hold: (upstream: Upstream) => Held
   readonly #slots = new Map<string, Slot>()
   readonly #members = new Map<string, MemberSlot>()
@@ -76,8 +81,9 @@ export class Slots {
   readonly #budgets = new Map<string, RetryBudget>()
 
   /** `hold` makes what the protocol keeps for an upstream. */
-  constructor(random: () => number, hold: (upstream: Upstream) => Held) {
+  constructor(random: () => number, taken: Taken, hold: (upstream: Upstream) => Held) {
     this.#random = random
+    this.#taken = taken
     this.#hold = hold
   }
 
@@ -154,8 +160,9 @@ export class Slots {
       this.#slots.delete(key)
     }
     for (const [key, member] of this.#members) {
-      if (member.load.inFlight === 0 && !member.slots.some(({ upstream }) => this.#slots.has(upstream.key)))
-        this.#members.delete(key)
+      if (member.load.inFlight > 0 || member.slots.some(({ upstream }) => this.#slots.has(upstream.key))) continue
+      this.#members.delete(key)
+      this.#taken.leave(member.counted)
     }
     for (const name of this.#budgets.keys()) {
       if (!Object.hasOwn(snapshot.pools, name) && viewAt(snapshot, name) === undefined) this.#budgets.delete(name)
@@ -173,12 +180,16 @@ export class Slots {
     let member = this.#members.get(key)
     if (member === undefined) {
       const { pool, gateway: name, weight } = choice
+      // Sessions of datagrams are no connections: made up by the thousand they must not fill a member for everybody.
+      const counted = port.endsWith('/udp') ? key : `${pool}/${name}`
       member = {
         name,
         pool,
         weight,
         limit: Number.POSITIVE_INFINITY,
         load: freshLoad(),
+        together: this.#taken.join(counted),
+        counted,
         choice: null,
         slots: [],
         instances: NOBODY,

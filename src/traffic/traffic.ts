@@ -8,6 +8,7 @@ import type { Sample, TrafficNumbers } from '../telemetry/metrics.ts'
 import { countDuration, DURATION_BOUNDS, type DurationCounts, noDurations } from './http/counters.ts'
 import { createHttp, type ListenerStatus } from './http/http.ts'
 import { createL4 } from './l4.ts'
+import { createShared } from './shared.ts'
 import type { InFlight } from './slots.ts'
 import { tcpWire, timedWire } from './wire.ts'
 
@@ -43,8 +44,9 @@ export function createTraffic({ state, clock, random, access, warn }: TrafficOpt
     connects.set(pool, durations)
     countDuration(durations, ms)
   })
-  const http = createHttp({ state, clock, random, access, wire })
-  const l4 = createL4({ state, clock, random, warn, wire })
+  const shared = createShared({ state, clock })
+  const http = createHttp({ state, clock, random, shared, access, wire })
+  const l4 = createL4({ state, clock, random, shared, warn, wire })
   let passing: readonly Listener[] = []
   const both = (
     what: 'retries' | 'upstreamErrors' | 'inFlight' | 'connectionsActive' | 'connectionsTotal' | 'connectionsRefused',
@@ -93,6 +95,7 @@ export function createTraffic({ state, clock, random, access, warn }: TrafficOpt
       await Promise.all([http.drain(), l4.drain()])
     },
     close() {
+      shared[Symbol.dispose]()
       http.close()
       l4.close()
     },

@@ -7,6 +7,7 @@ import type { Fact } from '../../src/core/events.ts'
 import { createState, type State } from '../../src/state.ts'
 import type { AccessLog } from '../../src/telemetry/access.ts'
 import { createHttp, type HttpTraffic } from '../../src/traffic/http/http.ts'
+import { createShared } from '../../src/traffic/shared.ts'
 import { watchTrials } from '../../src/watch/trials.ts'
 import { type RawMessage, RawPeer, until } from './raw-peer.ts'
 import { define, worldOf } from './world.ts'
@@ -50,7 +51,8 @@ export async function startEngine(written: Written, options: EngineOptions = {})
   const facts: Fact[] = []
   state.onFact(fact => facts.push(fact))
   const trials = options.trials ? watchTrials({ state, clock }) : undefined
-  const http = createHttp({ state, clock, random: Math.random, access: options.access ?? null })
+  const shared = createShared({ state, clock })
+  const http = createHttp({ state, clock, random: Math.random, shared, access: options.access ?? null })
   const refused = await http.apply([webListener(options.listener)])
   if (refused !== null) throw new Error(refused.detail)
   const port = portOf(http, 'web')
@@ -74,6 +76,7 @@ export async function startEngine(written: Written, options: EngineOptions = {})
     retries: () => Object.fromEntries([...http.numbers.retries()].map(({ labels, value }) => [labels.reason, value])),
     async [Symbol.asyncDispose]() {
       trials?.[Symbol.dispose]()
+      shared[Symbol.dispose]()
       http.close()
       await until(() => inFlight() === 0 && sum(http.numbers.connectionsActive()) === 0, 'nothing runs any more')
     },

@@ -6,6 +6,7 @@ import { listener } from '../../src/config/schema.ts'
 import type { Fact } from '../../src/core/events.ts'
 import { createState, type State } from '../../src/state.ts'
 import { createL4, type L4Traffic } from '../../src/traffic/l4.ts'
+import { createShared } from '../../src/traffic/shared.ts'
 import { watchTrials } from '../../src/watch/trials.ts'
 import { RawPeer, until } from './raw-peer.ts'
 import { define, type Known, worldOf } from './world.ts'
@@ -50,10 +51,12 @@ export async function startL4(written: Written, options: L4Options = {}): Promis
   const facts: Fact[] = []
   state.onFact(fact => facts.push(fact))
   const trials = options.trials ? watchTrials({ state, clock }) : undefined
+  const shared = createShared({ state, clock })
   const l4 = createL4({
     state,
     clock,
     random: Math.random,
+    shared,
     ...(options.most === undefined ? {} : { room: { taken: 0, most: options.most } }),
   })
   const listeners = (options.listeners ?? []).map(one =>
@@ -81,6 +84,7 @@ export async function startL4(written: Written, options: L4Options = {}): Promis
     },
     async [Symbol.asyncDispose]() {
       trials?.[Symbol.dispose]()
+      shared[Symbol.dispose]()
       l4.close()
       await until(() => inFlight() === 0 && sum(l4.numbers.connectionsActive()) === 0, 'nothing runs any more')
     },

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { advance, begin } from '../../src/core/advance.ts'
 import type { Definitions, Snapshot } from '../../src/core/nouns.ts'
+import { Taken } from '../../src/traffic/shared.ts'
 import { Slots } from '../../src/traffic/slots.ts'
 import { define, START, worldOf } from '../support/world.ts'
 
@@ -22,7 +23,7 @@ function snapshotOf(value: Definitions): Snapshot {
 /** Slots whose releases are kept, with every upstream of `snapshot` in use. */
 function slotsOf(snapshot: Snapshot) {
   const released: string[] = []
-  const slots = new Slots(Math.random, ({ key }) => ({ release: () => released.push(key) }))
+  const slots = new Slots(Math.random, new Taken(), ({ key }) => ({ release: () => released.push(key) }))
   for (const target of ['pool:all', 'gateway:alone']) slots.picker(snapshot, target)
   const keys = () => [...slots.all()].map(({ upstream }) => upstream.key).sort()
   return { slots, released, keys }

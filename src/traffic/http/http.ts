@@ -11,8 +11,8 @@ import type { AccessLog } from '../../telemetry/access.ts'
 import { inRanges } from '../address.ts'
 import { whyNotListening } from '../listen-errors.ts'
 import { Sessions } from '../sessions.ts'
+import type { Shared } from '../shared.ts'
 import { type InFlight, Slots } from '../slots.ts'
-import { WaitingRoom } from '../waiting.ts'
 import { tcpWire, type Wire } from '../wire.ts'
 import { DURATION_BOUNDS } from './counters.ts'
 import { IdleConnections } from './idle.ts'
@@ -52,19 +52,21 @@ export interface HttpOptions {
   readonly state: State
   readonly clock: Clock
   readonly random: () => number
+  /** What other protocols count too. */
+  readonly shared: Shared
   /** Absent: requests are not logged. */
   readonly access?: AccessLog | null
   readonly wire?: Wire
 }
 
-export function createHttp({ state, clock, random, access = null, wire = tcpWire }: HttpOptions): HttpTraffic {
+export function createHttp({ state, clock, random, shared, access = null, wire = tcpWire }: HttpOptions): HttpTraffic {
+  const { waiting, taken } = shared
   const listeners = new Map<string, HttpListener>()
   /** Closed to new connections, and when the last of theirs has gone. */
   const leaving = new Map<HttpListener, Promise<void>>()
   const retries = new Map<string, Map<string, number>>()
-  const slots = new Slots(random, () => new IdleConnections())
+  const slots = new Slots(random, taken, () => new IdleConnections())
   const sessions = new Sessions(state)
-  const waiting = new WaitingRoom(state)
   let coarse = performance.now() + SWEEP
   let seconds = 0
 
@@ -88,7 +90,6 @@ export function createHttp({ state, clock, random, access = null, wire = tcpWire
     coarse = now + SWEEP
     for (const listener of listeners.values()) listener.sweep(now)
     for (const listener of leaving.keys()) listener.sweep(now)
-    waiting.sweep()
     if (++seconds % (1000 / SWEEP) !== 0) return
     slots.second(state.snapshot)
     for (const { held } of slots.all()) (held as IdleConnections).sweep(now)
@@ -146,7 +147,6 @@ export function createHttp({ state, clock, random, access = null, wire = tcpWire
     close() {
       sweep[Symbol.dispose]()
       sessions[Symbol.dispose]()
-      waiting[Symbol.dispose]()
       for (const listener of [...listeners.values(), ...leaving.keys()]) listener.cut()
       slots.release()
     },

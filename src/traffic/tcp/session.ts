@@ -9,18 +9,16 @@ import { hashText } from '../../core/policies/ip-hash.ts'
 import { plainAddress } from '../address.ts'
 import { Attempt } from '../attempt.ts'
 import type { L4Route } from '../l4-route.ts'
-import { PAUSE, pour } from '../pour.ts'
 import { type Endpoint, HEADER_WITHIN } from '../proxy-protocol/read.ts'
 import { proxyHeader } from '../proxy-protocol/write.ts'
 import { ReadBuffer } from '../read-buffer.ts'
-import { reset } from '../reset.ts'
 import type { Session } from '../sessions.ts'
 import { alerts } from '../tls/alert.ts'
 import type { Ticket } from '../waiting.ts'
 import { dialEnd } from '../wire.ts'
-import { freeWritten } from './free-written.ts'
 import type { TcpListener } from './listener.ts'
 import { Opening } from './opening.ts'
+import { type Course, Through } from './through.ts'
 
 /** Ms in which a ClientHello has to be whole. */
 const HELLO_WITHIN = 5_000
@@ -31,6 +29,8 @@ const PROBE_EVERY = 60_000
 const LINGER = 30_000
 /** Ms in which a client may take it that it was refused. */
 const REFUSED_WITHIN = 5_000
+/** Bytes of a client that are read while it waits, so that its leaving is noticed. */
+const MOST_AHEAD = 16 * 1024
 
 type Phase = 'opening' | 'connecting' | 'open' | 'closing' | 'gone'
 
@@ -52,6 +52,7 @@ export class TcpSession {
   #destination: Endpoint | null = null
   #route: L4Route | null = null
   #upstream: Socket | null = null
+  #through: Through | null = null
   /** Who served when it was asked for; and what its pool may close, once it is open. */
   #asked: Snapshot | null = null
   #session: Session | null = null
@@ -63,7 +64,6 @@ export class TcpSession {
   #ticket: Ticket | null = null
   #connectTimer: NodeJS.Timeout | null = null
   #clientEnded = false
-  #upstreamEnded = false
   #isProbed = false
 
   /** `socket` is paused. */
@@ -77,7 +77,7 @@ export class TcpSession {
     this.#since = listener.context.coarseNow()
     this.#phase = 'connecting'
     socket.on('data', chunk => this.#onClientData(chunk as Buffer))
-    socket.on('drain', () => this.#onClientDrain())
+    socket.on('drain', () => this.#through?.clientDrained())
     socket.on('end', () => this.#onClientEnd())
     socket.on('error', () => this.#clientLeft())
     socket.on('close', () => this.#clientLeft())
@@ -111,6 +111,7 @@ export class TcpSession {
   sweep(now: number): void {
     if (this.deadline <= now && this.#isWaiting) this.#outage()
     else if (this.deadline <= now) this.close()
+    else if (this.#phase === 'connecting') this.#readAhead()
     else if (!this.#isProbed && this.#phase === 'open' && now - this.#since > PROBED_AFTER) {
       this.#isProbed = true
       this.#client.setKeepAlive(true, PROBE_EVERY)
@@ -212,8 +213,12 @@ export class TcpSession {
     }
     this.#ticket = ticket
     this.deadline = ticket.until
-    // Whoever leaves is to be noticed; of what it sends one read is kept.
-    if (this.#waiting === null) this.#client.resume()
+    this.#readAhead()
+  }
+
+  /** Whoever leaves while it waits is to be noticed. Only then: nearly always there is an upstream at once, and a read takes its time. */
+  #readAhead(): void {
+    if ((this.#waiting?.length ?? 0) < MOST_AHEAD) this.#client.resume()
   }
 
   /** Somebody may be there. */
@@ -249,7 +254,7 @@ export class TcpSession {
     })
     this.#upstream = upstream
     upstream.on('connect', () => this.#onConnect())
-    upstream.on('drain', () => this.#client.resume())
+    upstream.on('drain', () => this.#through?.upstreamDrained())
     upstream.on('end', () => this.#onUpstreamEnd())
     upstream.on('error', error => this.#onUpstreamError(upstream, error))
     upstream.on('close', () => this.#onUpstreamClose(upstream))
@@ -287,15 +292,17 @@ export class TcpSession {
     this.#phase = 'open'
     this.#leaveRoom(true)
     this.#arm(route.idleTimeout)
+    const through = new Through(this.#client, upstream, this.#buffer, this.#listener.counts)
+    this.#through = through
     const header = route.proxy === 'off' ? null : this.#header(route.proxy)
     const waiting = this.#waiting
     this.#waiting = null
     // One segment for both: whoever reads only once would see half of it.
     if (header !== null && waiting !== null) upstream.cork()
     if (header !== null) upstream.write(header)
-    if (waiting !== null) this.#toUpstream(waiting, upstream)
+    if (waiting !== null) through.fromClient(waiting)
     upstream.uncork()
-    if (this.#clientEnded) upstream.end()
+    if (this.#clientEnded) this.#follow(through.clientEnded())
     else if (!upstream.writableNeedDrain) this.#client.resume()
     this.#join(route)
   }
@@ -315,85 +322,46 @@ export class TcpSession {
     return proxyHeader(version, 'stream', this.#source, destination)
   }
 
-  // --- Bytes both ways.
+  // --- What the sockets say.
 
   #onClientData(chunk: Buffer): void {
-    const upstream = this.#upstream
-    if (this.#phase === 'open' && upstream !== null) {
+    if (this.#phase === 'open' && this.#through !== null) {
       this.#touch()
-      this.#toUpstream(chunk, upstream)
-      freeWritten(chunk, upstream)
+      this.#through.fromClient(chunk)
     } else if (this.#opening !== null) this.#onOpening(this.#opening, chunk)
     else if (this.#phase === 'connecting') {
-      // Read before the pause took hold, or while it waits.
       this.#waiting = this.#waiting === null ? chunk : Buffer.concat([this.#waiting, chunk])
-      this.#client.pause()
+      if (this.#waiting.length >= MOST_AHEAD) this.#client.pause()
     }
-  }
-
-  #toUpstream(chunk: Buffer, upstream: Socket): void {
-    this.#listener.counts.bytesToUpstream += chunk.length
-    if ((pour(upstream, '', chunk, 0, chunk.length, '') & PAUSE) !== 0) this.#client.pause()
   }
 
   /** False pauses the upstream. */
   #onUpstreamRead(bytes: Buffer, size: number): boolean {
-    if (this.#phase !== 'open') return false
+    if (this.#phase !== 'open' || this.#through === null) return false
     this.#touch()
-    this.#listener.counts.bytesToClient += size
-    return this.#buffer.settle(pour(this.#client, '', bytes, 0, size, ''), bytes, size)
-  }
-
-  #onClientDrain(): void {
-    this.#buffer.resume()
-    if (this.#phase === 'open') this.#upstream?.resume()
+    return this.#through.fromUpstream(bytes, size)
   }
 
   #onClientEnd(): void {
     this.#clientEnded = true
-    if (this.#phase === 'open') {
-      if (this.#upstreamEnded) this.#over()
-      else this.#upstream?.end()
-    } else if (this.#phase === 'opening' || (this.#isWaiting && this.#waiting === null)) this.close()
+    if (this.#phase === 'open') this.#follow(this.#through?.clientEnded())
+    else if (this.#phase === 'opening' || (this.#isWaiting && this.#waiting === null)) this.close()
   }
 
   #onUpstreamEnd(): void {
-    this.#upstreamEnded = true
-    if (this.#phase !== 'open') return
-    if (this.#clientEnded) this.#over()
-    else this.#client.end()
-  }
-
-  /** Both have said all they had to say. With nothing pending the kernel has all of it, and closing sends it before the end. */
-  #over(): void {
-    const upstream = this.#upstream as Socket
-    if (this.#client.writableLength === 0 && upstream.writableLength === 0) {
-      this.close()
-      return
-    }
-    this.#phase = 'closing'
-    this.#arm(LINGER)
-    this.#buffer.abandon()
-    this.#client.destroySoon()
-    upstream.destroySoon()
+    if (this.#phase === 'open') this.#follow(this.#through?.upstreamEnded())
   }
 
   #clientLeft(): void {
     if (this.#phase === 'gone') return
-    if (this.#phase === 'closing') {
-      // The upstream may still take what it was sent.
-      if (this.#upstream === null || this.#upstream.destroyed) this.#leave()
-      return
-    }
-    if (this.#upstream !== null) reset(this.#upstream)
-    this.close()
+    if (this.#through === null) this.close()
+    else this.#follow(this.#through.clientLeft())
   }
 
   #onUpstreamError(upstream: Socket, { code }: NodeJS.ErrnoException): void {
     if (upstream !== this.#upstream) return
-    if (this.#phase === 'connecting') {
-      this.#notConnected(dialEnd(code))
-    } else this.#upstreamLeft()
+    if (this.#phase === 'connecting') this.#notConnected(dialEnd(code))
+    else this.#upstreamLeft()
   }
 
   #onUpstreamClose(upstream: Socket): void {
@@ -402,18 +370,15 @@ export class TcpSession {
     else this.#upstreamLeft()
   }
 
-  /** One that had said all it had to say before is not taken for broken. */
   #upstreamLeft(): void {
-    if (this.#phase === 'gone') return
-    if (this.#phase === 'closing') {
-      if (this.#client.destroyed) this.#leave()
-    } else if (this.#client.writableEnded) {
+    if (this.#phase !== 'gone') this.#follow(this.#through?.upstreamLeft())
+  }
+
+  #follow(course: Course = 'over'): void {
+    if (course === 'over') this.close()
+    else if (course === 'closing' && this.#phase === 'open') {
       this.#phase = 'closing'
       this.#arm(LINGER)
-      this.#client.destroySoon()
-    } else {
-      reset(this.#client)
-      this.close()
     }
   }
 

@@ -9,6 +9,7 @@ import { IdleConnections } from '../../../src/traffic/http/idle.ts'
 import type { ResponseHead } from '../../../src/traffic/http/response-head.ts'
 import { type Served, UpstreamConnection } from '../../../src/traffic/http/upstream.ts'
 import { KEPT, PAUSE, type Poured, TAKEN } from '../../../src/traffic/pour.ts'
+import { Taken } from '../../../src/traffic/shared.ts'
 import { type Slot, Slots } from '../../../src/traffic/slots.ts'
 import { tcpWire } from '../../../src/traffic/wire.ts'
 import { within } from '../../support/raw-peer.ts'
@@ -127,7 +128,7 @@ test('what a client keeps of an answer stays as it is', async t => {
     gateways: [{ name: 'a', address: '127.0.0.1', http_port: origin.port }],
     pools: [{ name: 'all', members: ['a'] }],
   })
-  const slots = new Slots(Math.random, () => new IdleConnections())
+  const slots = new Slots(Math.random, new Taken(), () => new IdleConnections())
   const picker = slots.picker(begin(worldOf(definitions)), 'pool:all')
   const slot = picker?.choices.pick(0, [])?.instances.pick(0, [])
   if (slot === undefined) throw new Error('nobody to dial')

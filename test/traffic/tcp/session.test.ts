@@ -215,6 +215,32 @@ test('a client that leaves while its upstream is dialled is nobody’s fault', a
   t.strictSame(l4.facts, [])
 })
 
+test('a client that leaves while it waits for somebody to return, or for a connect, is noticed at once', async t => {
+  const [member] = await rawMembers(echo)
+  await member?.[Symbol.asyncDispose]()
+  const pool = { on_all_down: { action: 'hold' as const, hold: '60s' } }
+  await using held = await startL4(tcpPool(['a'], member?.port ?? 0, { pool }))
+  await using silent = await silentPort()
+  const route = { name: 'tcp', protocol: 'tcp', listen: '127.0.0.1:0', gateway_port: silent.port } as const
+  await using dialling = await startL4({
+    gateways: [{ name: 'a', address: '127.0.0.1' }],
+    routes: [{ ...route, target: { gateway: 'a' }, connect_timeout: '60s' }],
+  })
+  for (const l4 of [held, dialling]) {
+    const active = () => sum(l4.l4.numbers.connectionsActive())
+    for (const said of ['', 'hello', 'x'.repeat(15_000)]) {
+      const client = await RawPeer.to(l4.port('tcp'))
+      if (said !== '') client.send(said)
+      await until(() => active() === 1, 'it is there')
+      await rest(active)
+      t.equal(client.ending, 'open')
+      client.reset()
+      await until(() => active() === 0, 'it has gone')
+    }
+  }
+  t.strictSame(dialling.facts, [], 'which is nobody’s fault')
+})
+
 test('limits: connections in all; those that are allowed', async t => {
   const members = await rawMembers(echo)
   const { port = 0 } = members[0] ?? {}
