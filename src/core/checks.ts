@@ -6,8 +6,9 @@
  */
 import type { PassiveEvent } from './ejection.ts'
 import type { Event, Target } from './events.ts'
+import { checkedIn } from './homes.ts'
 import type { Signal } from './machine.ts'
-import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
+import { gatewayOf, upstreamsOf } from './member.ts'
 import type { CheckRecord, Gateway, GatewayRecord, Pool, Run, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
 import { isOut, onPassive, type PassiveChange, poolOf, put } from './passive.ts'
@@ -160,13 +161,8 @@ interface Place {
   readonly records: readonly (CheckRecord | undefined)[]
 }
 
-/** Where a gateway is checked: its enabled pools, or by itself when it is in none. */
 function placesOf(world: World, gateway: Gateway): readonly Place[] {
-  const pools = world.definitions.value.pools.filter(
-    ({ enabled, members }) => enabled && members.some(member => member.gateway === gateway.name),
-  )
-  const places = pools.length > 0 ? pools : [{ name: NO_POOL, require: 'all' as const }]
-  return places.map(({ name, require }) => ({
+  return checkedIn(world.definitions.value, gateway.name).map(({ name, require }) => ({
     checks: checksOf(world, name, gateway),
     require,
     records: upstreamsOf(world, name, gateway, judgedPort(world, name)).map(({ key }) => own(world.sight.checks, key)),

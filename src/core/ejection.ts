@@ -36,7 +36,7 @@ export interface PassiveRules {
   readonly max_ejection: number
   /** Ms between a passed trial and serving again; null: at once (load_balancing). */
   readonly cooldown: number | null
-  /** The pool has active checks: what they ejected waits for their verdict. */
+  /** Active checks are made of it: what they ejected waits for their verdict. */
   readonly checked: boolean
 }
 

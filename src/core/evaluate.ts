@@ -3,6 +3,7 @@
  * the moment since when we have been listening, whichever is later, so that our own absence is never evidence against anybody.
  */
 import type { FactDraft } from './events.ts'
+import { checkedIn, homesOf } from './homes.ts'
 import { nextStale } from './instances.ts'
 import { move, type Signal } from './machine.ts'
 import type { Beat, Definitions, Gateway, GatewayRecord, Liveness, Sight, World } from './nouns.ts'
@@ -38,14 +39,16 @@ export function newestBeat(beats: Readonly<Record<string, Beat>> | undefined): n
 }
 
 /** When (ms) active checks that a gateway passes by their verdict were made last, or -Infinity. */
-function newestVoucher({ pools }: Definitions, checks: Sight['checks'], gateway: string): number {
+function newestVoucher(definitions: Definitions, checks: Sight['checks'], gateway: string): number {
   let newest = Number.NEGATIVE_INFINITY
+  // What a pool found before it was switched off vouches for nobody.
+  const places = checkedIn(definitions, gateway)
   for (const [key, record] of Object.entries(checks)) {
     const [pool, name] = key.split('/', 2)
-    if (name !== gateway) continue
-    const require = pools.find(one => one.name === pool)?.require ?? 'all'
+    const place = name === gateway ? places.find(one => one.name === pool) : undefined
+    if (place === undefined) continue
     const verdicts = record.map(run => run?.verdict ?? null)
-    if (decide(verdicts, require) !== true) continue
+    if (decide(verdicts, place.require) !== true) continue
     for (const run of record) newest = Math.max(newest, run?.at ?? newest)
   }
   return newest
@@ -61,8 +64,7 @@ type Observation = Pick<Sight, 'beats' | 'checks' | 'observing_since'>
 /** The distinct cooldowns of a gateway's enabled pools, ms → pools, shortest first. A gateway in no pool has one of 0. */
 function cooldownsOf(definitions: Definitions, gateway: string): readonly [number, readonly string[]][] {
   const lengths = new Map<number, string[]>()
-  for (const pool of definitions.pools) {
-    if (!pool.enabled || !pool.members.some(member => member.gateway === gateway)) continue
+  for (const pool of homesOf(definitions, gateway)) {
     const same = lengths.get(pool.failback_cooldown)
     if (same) same.push(pool.name)
     else lengths.set(pool.failback_cooldown, [pool.name])

@@ -19,9 +19,6 @@ import type {
 import { own } from './own.ts'
 import { rampOf } from './slow-start.ts'
 
-/** The name of no pool: of the upstreams of gateways that are pinned without being in one. */
-export const NO_POOL = '-'
-
 /** What a member's state depends on of its pool. */
 export type Judging = Pick<Pool, 'name' | 'mode' | 'failback_cooldown' | 'hold_out' | 'max_connections'>
 

@@ -4,7 +4,8 @@
 import { type PassiveEvent, type PassiveRules, type PassiveStep, passiveDue, passiveStep } from './ejection.ts'
 import type { Event, FactDraft, Target } from './events.ts'
 import { hintFor } from './hints.ts'
-import { gatewayOf, NO_POOL, upstreamsOf } from './member.ts'
+import { NO_POOL } from './homes.ts'
+import { gatewayOf, upstreamsOf } from './member.ts'
 import type {
   Failing,
   GatewayPort,
@@ -57,7 +58,7 @@ export function onPassive(snapshot: Snapshot, upstream: Target, event: PassiveEv
   if (pool === undefined) return null
   const record = own(sight.passive, upstream.key)
   const wasFailing = own(sight.failing, pool.name)
-  const usual = rulesOf(pool)
+  const usual = rulesOf(snapshot.world, pool, upstream.gateway)
   const rules = hintFor(sight, upstream.key, event.at) === undefined ? usual : { ...usual, max_fails: 1 }
   const { record: next, change, reason } = passiveStep(record, event, rules, () => mayEject(snapshot, pool, upstream))
   // On a port by which its pool is not judged, a last member may fail for as long as it likes.
@@ -85,7 +86,7 @@ export function onTick({ world }: Snapshot, at: number): PassiveChange | null {
     const upstream = targetOf(key)
     const pool = poolOf(world, upstream.pool)
     if (pool === undefined) continue
-    const step = passiveStep(record, { kind: 'tick', at }, rulesOf(pool), () => false)
+    const step = passiveStep(record, { kind: 'tick', at }, rulesOf(world, pool, upstream.gateway), () => false)
     if (step.record === record) continue
     passive = put(passive, key, step.record)
     if (isOut(record)) touched.add(upstream.pool)
@@ -110,9 +111,10 @@ export function passiveAgenda(
   const trials: string[] = []
   let next = nextRampStep(world)
   for (const [key, record] of Object.entries(world.sight.passive)) {
-    const pool = poolOf(world, targetOf(key).pool)
+    const { pool: name, gateway } = targetOf(key)
+    const pool = poolOf(world, name)
     if (pool === undefined) continue
-    const due = passiveDue(record, rulesOf(pool))
+    const due = passiveDue(record, rulesOf(world, pool, gateway))
     if (due.kind === 'trial' && due.at <= now) trials.push(key)
     else next = Math.min(next, due.at)
   }
@@ -187,11 +189,15 @@ export function poolOf(world: World, name: string): Pool | undefined {
   return world.definitions.value.pools.find(pool => pool.name === name)
 }
 
-function rulesOf({ passive, mode, failback_cooldown, hold_out, active }: Pool): PassiveRules {
+function rulesOf(
+  world: World,
+  { passive, mode, failback_cooldown, hold_out, active }: Pool,
+  gateway: string,
+): PassiveRules {
   return {
     ...passive,
     cooldown: mode === 'failover' || hold_out ? failback_cooldown : null,
-    checked: active.length > 0,
+    checked: active.length > 0 || gatewayOf(world, gateway)?.liveness === 'probe',
   }
 }
 

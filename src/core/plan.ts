@@ -2,7 +2,7 @@
  * Where traffic goes: the plan of a pool, and of a gateway that routes are pinned to. Derived from the member views each time one of them
  * changes; nothing rewrites a route.
  */
-import { NO_POOL } from './member.ts'
+import { homesOf, NO_POOL } from './homes.ts'
 import type {
   Choice,
   Failover,
@@ -121,14 +121,12 @@ export function planPinned(
 
 /** The enabled pools of a gateway, home first. */
 export function homeOrder(world: World, gateway: string): readonly Pool[] {
-  return world.definitions.value.pools
-    .filter(pool => pool.enabled && pool.members.some(member => member.gateway === gateway))
-    .sort(
-      (a, b) =>
-        Number(a.mode !== 'failover') - Number(b.mode !== 'failover') ||
-        a.failback_cooldown - b.failback_cooldown ||
-        (a.name < b.name ? -1 : 1),
-    )
+  return homesOf(world.definitions.value, gateway).toSorted(
+    (a, b) =>
+      Number(a.mode !== 'failover') - Number(b.mode !== 'failover') ||
+      a.failback_cooldown - b.failback_cooldown ||
+      (a.name < b.name ? -1 : 1),
+  )
 }
 
 interface Candidate {

@@ -3,7 +3,8 @@
  * did not touch keep their very objects.
  */
 import { wishFor } from './failover.ts'
-import { NO_POOL, viewMember } from './member.ts'
+import { NO_POOL } from './homes.ts'
+import { viewMember } from './member.ts'
 import type { GatewayPort, PinnedView, Pool, PoolView, Route, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
 import { homeOrder, planPinned, planPool, portOf, targetKey } from './plan.ts'

@@ -333,6 +333,19 @@ test('what probes found before this replica listened brings nobody back', t => {
   t.end()
 })
 
+test('what a pool found before it was switched off brings nobody back', t => {
+  const passed: Run = { verdict: true, passed: true, times: 2, at: START, said: '' }
+  const back = (enabled: boolean) => {
+    const definitions = define({ gateways: probing, pools: [{ ...pool, enabled }] })
+    const seen = { beats: new Map(), checks: { [keyOf('a')]: [passed] }, observing_since: START }
+    const { liveness } = evaluate(definitions, livenessOf({ a: returning() }), seen, START + 100 * SECOND)
+    return liveness.gateways.a?.state
+  }
+  t.equal(back(true), 'up')
+  t.equal(back(false), 'returning')
+  t.end()
+})
+
 test('checks come sooner while a verdict is open, and where nobody said how, a connection is made', t => {
   const { world } = replica(define({ gateways: probing, pools: [{ ...pool, active: [] }] }))
   const [gateway] = world.definitions.value.gateways

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import type { z } from 'zod'
 import type { definitions } from '../../src/config/definitions.ts'
-import { NO_POOL } from '../../src/core/member.ts'
+import { NO_POOL } from '../../src/core/homes.ts'
 import type { PassiveRecord, Snapshot, Upstream } from '../../src/core/nouns.ts'
 import { type SessionPlace, sessionEnd } from '../../src/core/sessions.ts'
 import { buildSnapshot } from '../../src/core/snapshot.ts'

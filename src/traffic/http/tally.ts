@@ -1,5 +1,5 @@
 /** What is counted of the exchanges on one client connection and, where there is an access log, told of each. */
-import { NO_POOL } from '../../core/member.ts'
+import { NO_POOL } from '../../core/homes.ts'
 import type { RouteEntry } from '../../core/routes.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
