@@ -3,6 +3,7 @@
  */
 import type { z } from 'zod'
 import { formatDuration } from '../config/units.ts'
+import { checksOf } from '../core/checks.ts'
 import { newestBeat } from '../core/evaluate.ts'
 import { heldBy } from '../core/holds.ts'
 import { FROM_HEARTBEAT, instancesOf } from '../core/instances.ts'
@@ -40,6 +41,8 @@ interface Case {
   readonly threshold: number
   readonly counters: Why['counters']
   readonly checks: Why['checks']
+  /** So often in a row its checks have to pass. */
+  readonly rise: number
   /** How the gateway's life is told. */
   readonly liveness: Gateway['liveness'] | undefined
   readonly now: number
@@ -71,6 +74,7 @@ export function explain(
     address: known?.address ?? '',
     liveness: known?.liveness,
     checks: checkResults(snapshot, pool.name, gateway),
+    rise: known === undefined ? 0 : Math.max(0, ...checksOf(world, pool.name, known).map(({ rise }) => rise)),
     hold,
     window: hold === null ? undefined : windowOf(world.holds.value, gateway, hold.holder),
     announced:
@@ -142,7 +146,16 @@ function decidedBy(
   return { kind: 'cluster', name: cluster }
 }
 
-function nextTransition({ member, hold, heard, threshold, counters, checks, share }: Case): Why['next_transition'] {
+function nextTransition({
+  member,
+  hold,
+  heard,
+  threshold,
+  counters,
+  checks,
+  liveness,
+  share,
+}: Case): Why['next_transition'] {
   const { state, cause, back_at } = member
   switch (state) {
     case 'held':
@@ -151,9 +164,7 @@ function nextTransition({ member, hold, heard, threshold, counters, checks, shar
       if (share.slow_start !== null) return { at: share.slow_start.until, to: 'its whole share', unless: 'it fails' }
       return cause === 'beats' ? { at: heard + threshold, to: 'down', unless: 'a heartbeat comes' } : null
     case 'returning':
-      return back_at === null
-        ? null
-        : { at: back_at, to: 'up', unless: isFailure(cause) ? 'a trial fails' : 'it misses heartbeats' }
+      return back_at === null ? null : { at: back_at, to: 'up', unless: breaksReturn(cause, liveness) }
     case 'ejected':
       // What active checks ejected comes back with their verdict, and nobody knows when.
       if (cause === 'probe' && checks.length > 0) return null
@@ -165,18 +176,24 @@ function nextTransition({ member, hold, heard, threshold, counters, checks, shar
   }
 }
 
+/** What starts the cooldown of a returning member anew. */
+function breaksReturn(cause: string, liveness: Gateway['liveness'] | undefined): string {
+  if (cause === 'probe' || (!isFailure(cause) && liveness === 'probe')) return 'it fails a check'
+  return isFailure(cause) ? 'it fails a trial' : 'it misses heartbeats'
+}
+
 function earliestTrial(counters: Why['counters']): number | null {
   const due = counters.flatMap(({ state, until }) => (state === 'ejected' && until !== null ? [until] : []))
   return due.length === 0 ? null : Math.min(...due)
 }
 
 function reason(it: Case): string {
-  const { member, pool, address, hold, window, newest, threshold, counters, checks, liveness, now } = it
+  const { member, pool, address, hold, window, newest, threshold, counters, checks, rise, liveness, now } = it
   const { gateway, state, cause, since, back_at, ready } = member
   const ago = since === null ? '' : ` ${relative(since, now)}`
   const cooldown = formatDuration(pool.failback_cooldown)
   const back = back_at === null ? 'later' : upcoming(back_at, now)
-  const waits = pool.mode === 'failover' && pool.failback_cooldown > 0
+  const waits = (pool.mode === 'failover' || pool.hold_out) && pool.failback_cooldown > 0
   switch (state) {
     case 'up':
       if (cause === 'assumed') return `${gateway} is assumed to be up: only its own traffic can tell otherwise.`
@@ -186,17 +203,13 @@ function reason(it: Case): string {
         : `${gateway} is up; it was not heard yet since this replica started.`
     case 'returning': {
       const why = isFailure(cause)
-        ? `${gateway} was ejected (${FAILURES[cause]}) and passed its trial since`
+        ? `${gateway} was ejected (${FAILURES[cause]}) and ${cause === 'probe' ? 'passes them' : 'passed its trial'} since`
         : `${gateway} was away and ${liveness === 'probe' ? 'passes its checks' : 'beats'} again`
       if (ready) return `${why}; it takes traffic already, and its cooldown of ${cooldown} ends ${back}.`
-      const unless = isFailure(cause)
-        ? 'unless a trial fails'
-        : `unless it ${liveness === 'probe' ? 'fails a check' : 'misses heartbeats'}`
-      return `${why}; it takes traffic again ${back}, after its cooldown of ${cooldown}, ${unless}.`
+      return `${why}; it takes traffic again ${back}, after its cooldown of ${cooldown}, unless ${breaksReturn(cause, liveness)}.`
     }
     case 'ejected': {
       if (cause === 'probe' && checks.length > 0) {
-        const rise = Math.max(...pool.active.map(one => one.rise))
         const passes = `It comes back when its checks pass ${rise === 1 ? 'once' : `${rise} times in a row`}`
         return `This replica ejected ${gateway}${ago}: ${lastResult(checks, now)}. ${passes}${waits ? `, after its cooldown of ${cooldown}` : ''}.`
       }

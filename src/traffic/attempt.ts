@@ -105,13 +105,13 @@ export class Attempt implements Circumstances {
       this.#sticky = sticky
       this.#place = sticky.byTag.get(cookies.cookie(sticky.cookie) ?? '') ?? null
     }
-    return this.#take(this.#pick(picker), picker)
+    return this.#take(this.#pick(picker))
   }
 
   /** The same request once more, after it had found nobody: whoever was tried before may be well again. Null: still nobody. */
   resume(now: number): Slot | null {
     const picker = this.#restart(now)
-    return picker === undefined ? null : this.#take(this.#pick(picker), picker)
+    return picker === undefined ? null : this.#take(this.#pick(picker))
   }
 
   #restart(now: number): Picker | undefined {
@@ -145,20 +145,24 @@ export class Attempt implements Circumstances {
     if (!Number.isNaN(this.#takenAt)) this.#judgeTime()
   }
 
-  /** May an answer with this status be dropped, before a byte of it was relayed, and the request sent elsewhere? Then `slot` is the next. */
-  retryStatus(status: number): boolean {
+  /**
+   * May an answer with this status be dropped, before a byte of it was relayed, and the request sent elsewhere? Then `slot` is the next.
+   * `excused` as in `respond`: another gateway may reach what this one does not.
+   */
+  retryStatus(status: number, excused = false): boolean {
     const retry = this.#entry?.route.retry
     if (!retry?.on_status.includes(status) || !this.idempotent || !this.held || this.answered) return false
     if (this.#triesLeft() <= 0 || !this.#inTime()) return false
     const picker = this.#picker()
     const next = picker && this.#pick(picker)
     if (!next || !picker.budget.take()) return false
-    this.#judgeStatus(status)
+    if (!excused) this.#judgeStatus(status)
+    else if (!this.#told) this.#report('ok')
     this.#leave()
     this.retries++
     this.fresh = false
     this.#context.onRetry(picker.plan.pool, 'status')
-    this.#take(next, picker)
+    this.#take(next)
     return true
   }
 
@@ -201,7 +205,7 @@ export class Attempt implements Circumstances {
     this.retries++
     this.reused = this.sent = this.fresh = false
     this.#context.onRetry(picker.plan.pool, end)
-    this.#take(slot, picker)
+    this.#take(slot)
     return 'again'
   }
 
@@ -296,11 +300,11 @@ export class Attempt implements Circumstances {
     return undefined
   }
 
-  #take(slot: Slot | undefined, { timed }: Picker): Slot | null {
+  #take(slot: Slot | undefined): Slot | null {
     this.slot = slot ?? null
     if (slot === undefined) return null
     this.#told = false
-    this.#takenAt = timed ? performance.now() : Number.NaN
+    this.#takenAt = slot.member.timed ? performance.now() : Number.NaN
     this.#tried.push(slot)
     slot.counts.requests++
     slot.load.inFlight++
@@ -341,13 +345,13 @@ export class Attempt implements Circumstances {
 
   /** How long the upstream took is what the policy `latency` picks by, and may be a failure. */
   #judgeTime(): void {
-    const picker = this.#picker()
-    if (this.slot === null || picker === undefined) return
+    if (this.slot === null) return
+    const { member, counts } = this.slot
     const now = performance.now()
     const ms = now - this.#takenAt
-    measure(this.slot.member.load, ms, now)
-    if (this.#told || picker.slowAfter === 0 || ms <= picker.slowAfter) return
-    this.slot.counts.failures++
+    measure(member.load, ms, now)
+    if (this.#told || member.slowAfter === 0 || ms <= member.slowAfter) return
+    counts.failures++
     this.#report('slow')
   }
 

@@ -40,6 +40,10 @@ export interface MemberSlot extends Candidate {
   readonly together: Together
   /** Where `together` is counted. */
   readonly counted: string
+  /** Ms after which an answer is a failure in its pool; 0: however long it takes. */
+  slowAfter: number
+  /** Does anybody want to know how long its answers take? */
+  timed: boolean
   choice: Choice | null
   slots: readonly Slot[]
   instances: Policy<Slot>
@@ -54,13 +58,9 @@ export interface Picker {
   readonly members: readonly MemberSlot[]
   readonly emergency: readonly MemberSlot[]
   readonly budget: RetryBudget
-  /** Ms after which an answer is a failure; 0: however long it takes. */
-  readonly slowAfter: number
   /** What keeps clients with their members; null: nothing. Made with `stickyKey`. */
   readonly sticky: Sticky | null
   readonly stickyKey: string | undefined
-  /** Does anybody want to know how long answers take? */
-  readonly timed: boolean
 }
 
 /**
@@ -104,7 +104,6 @@ export class Slots {
     const at = target.indexOf('@')
     const port = at < 0 ? '' : target.slice(at)
     const pool = plan.pool === null ? undefined : poolOf(snapshot.world, plan.pool)
-    const slowAfter = pool?.passive.unhealthy_latency ?? 0
     const members = plan.choices.map(choice => this.#member(snapshot, choice, port))
     // In a failover pool, and for a pinned route, the order decides.
     const balances = plan.policy !== 'ordered' && port === ''
@@ -117,10 +116,8 @@ export class Slots {
       seen: snapshot,
       members,
       choices: policies[plan.policy](members, this.#random, monotonic),
-      slowAfter,
       sticky,
       stickyKey,
-      timed: slowAfter > 0 || plan.policy === 'latency',
       emergency: plan.emergency.map(choice => this.#member(snapshot, choice, port)),
       budget: this.#budget(plan.pool ?? target),
     }
@@ -190,6 +187,8 @@ export class Slots {
         load: freshLoad(),
         together: this.#taken.join(counted),
         counted,
+        slowAfter: 0,
+        timed: false,
         choice: null,
         slots: [],
         instances: NOBODY,
@@ -198,13 +197,19 @@ export class Slots {
     }
     if (member.choice !== choice) {
       const owner = member
-      // As the pool balances, whichever plan the choice stands in: a client of ip_hash keeps its instance too.
-      const byClient = own(snapshot.pools, choice.pool)?.plan.policy === 'ip_hash'
+      // As its own pool wants it, whichever plan the choice stands in: a client of ip_hash keeps its instance too.
+      const policy = own(snapshot.pools, choice.pool)?.plan.policy
+      member.slowAfter = poolOf(snapshot.world, choice.pool)?.passive.unhealthy_latency ?? 0
+      member.timed = member.slowAfter > 0 || policy === 'latency'
       member.choice = choice
       member.weight = choice.weight
       member.limit = choice.limit === 0 ? Number.POSITIVE_INFINITY : choice.limit
       member.slots = choice.upstreams.map(upstream => this.#slot(upstream, owner))
-      member.instances = policies[byClient ? 'ip_hash' : 'round_robin'](member.slots, this.#random, monotonic)
+      member.instances = policies[policy === 'ip_hash' ? 'ip_hash' : 'round_robin'](
+        member.slots,
+        this.#random,
+        monotonic,
+      )
     }
     return member
   }

@@ -1,6 +1,8 @@
 import { test } from 'tap'
 import type { Answer } from '../../src/admin/contract/endpoints.ts'
+import { probed } from '../../src/core/changes.ts'
 import type { FailureReason } from '../../src/core/nouns.ts'
+import { createLedger } from '../../src/ledger.ts'
 import { SAMPLE, type TestAdmin, testAdmin } from '../support/admin.ts'
 
 type Why = Answer<'why'>
@@ -12,6 +14,19 @@ async function why(it: TestAdmin, gateway = 'home', pool = 'main'): Promise<Why>
 function fails(it: TestAdmin, result: FailureReason, pool = 'main'): void {
   const upstream = { key: `${pool}/home/127.0.0.1:9101`, pool, gateway: 'home' }
   it.state.apply({ kind: 'outcome', upstream, route: 'app', result, at: it.clock.now() })
+}
+
+/** Results of a check of home, `+` and `-`, a second apart, and what they change. */
+async function checks(it: TestAdmin, marks: string, pool = 'main'): Promise<void> {
+  const ledger = createLedger({ state: it.state, store: it.store, definitions: 'store' })
+  const upstream = { key: `${pool}/home/127.0.0.1:9101`, pool, gateway: 'home' }
+  for (const mark of marks) {
+    await it.pass(1_000)
+    const passed = mark === '+'
+    const said = passed ? 'status 200' : 'status 500'
+    it.state.apply({ kind: 'checked', upstream, check: 0, passed, said, at: it.clock.now() })
+    if (probed('home')(it.state.snapshot.world, it.clock.now()) !== null) await ledger.commit(probed('home'), 'system')
+  }
 }
 
 test('why: up, and what would take it down', async t => {
@@ -116,13 +131,87 @@ test('why: ejected here, tried again, and cooling', async t => {
   const cooling = await why(it)
   t.match(cooling, {
     state: 'returning',
-    next_transition: { to: 'up', unless: 'a trial fails' },
+    next_transition: { to: 'up', unless: 'it fails a trial' },
     counters: [{ state: 'cooling' }],
   })
   t.match(
     cooling.answer,
     /^home was ejected \(it refused a connection\) and passed its trial since; it takes traffic again in 1 min/,
   )
+})
+
+test('why: with hold_out its cooldown has to pass where loads are balanced too', async t => {
+  await using it = await testAdmin({}, SAMPLE.replace('name: all, mode', 'name: all, hold_out: true, mode'))
+  await it.beat('home')
+  for (let i = 0; i < 3; i++) fails(it, 'reset', 'all')
+  t.equal(
+    (await why(it, 'home', 'all')).answer,
+    'This replica ejected home 0 s ago: it reset the connection before it answered. It is tried again in 30 s and takes traffic again in 1 min 30 s at the earliest, after its cooldown of 1m. Meanwhile spare serves.',
+  )
+  await it.pass(100_000)
+  t.match((await why(it, 'home', 'all')).answer, 'With its next heartbeat its cooldown of 1m starts.')
+})
+
+const ACTIVE = 'active: [{ kind: http, path: /health }]'
+const PROBED = SAMPLE.replace(
+  'home, title: Home, address: 127.0.0.1, http_port: 9101, liveness: heartbeat',
+  'home, address: 127.0.0.1, http_port: 9101, liveness: probe',
+).replace('liveness: heartbeat', 'liveness: assumed')
+
+test('why: a gateway that lives by probes, from never seen to its return', async t => {
+  await using it = await testAdmin({}, PROBED.replace('name: main, title', `name: main, ${ACTIVE}, title`))
+  t.match(await why(it), {
+    state: 'unknown',
+    answer:
+      'home has not passed its checks yet: no check was made yet. It takes traffic once it does. Meanwhile nas serves.',
+  })
+  await checks(it, '+')
+  t.match(await why(it), {
+    state: 'up',
+    cause: 'checks',
+    next_transition: null,
+    answer: 'home is up: its check GET /health passed (status 200), last 0 s ago. It serves.',
+  })
+  await checks(it, '---')
+  await checks(it, '---', 'all')
+  t.match(await why(it), {
+    state: 'down',
+    cause: 'probe',
+    decided_by: { kind: 'cluster' },
+    answer:
+      'home went down 0 s ago: its check GET /health failed 3 times in a row (status 500), last 3 s ago. Once its checks pass again, its cooldown of 1m starts. Meanwhile nas serves.',
+  })
+  await checks(it, '++')
+  t.match(await why(it), {
+    state: 'returning',
+    next_transition: { at: it.clock.now() + 60_000, to: 'up', unless: 'it fails a check' },
+    answer:
+      'home was away and passes its checks again; it takes traffic again in 1 min, after its cooldown of 1m, unless it fails a check. Meanwhile nas serves.',
+  })
+})
+
+test('why: ejected by checks, its own or those that nobody wrote down, and on its way back', async t => {
+  for (const active of [`${ACTIVE}, `, '']) {
+    await using it = await testAdmin({}, PROBED.replace('name: main, title', `name: main, ${active}title`))
+    await checks(it, '+')
+    await checks(it, '+', 'all')
+    await checks(it, '---')
+    const check = active === '' ? 'connection' : 'GET /health'
+    t.match(await why(it), {
+      state: 'ejected',
+      cause: 'probe',
+      decided_by: { kind: 'replica' },
+      next_transition: null,
+      answer: `This replica ejected home 0 s ago: its check ${check} failed 3 times in a row (status 500), last 0 s ago. It comes back when its checks pass 2 times in a row, after its cooldown of 1m. Meanwhile nas serves.`,
+    })
+    await checks(it, '++')
+    t.match(await why(it), {
+      state: 'returning',
+      next_transition: { to: 'up', unless: 'it fails a check' },
+      answer:
+        'home was ejected (its active checks failed) and passes them since; it takes traffic again in 1 min, after its cooldown of 1m, unless it fails a check. Meanwhile nas serves.',
+    })
+  }
 })
 
 test('why: the last one that can serve, though it fails', async t => {

@@ -330,6 +330,16 @@ test('retry.on_status', async t => {
     for (let i = 0; i < 3; i++) await engine.ask(GET)
     t.match(engine.facts[0], { kind: 'member_ejected', subject: 'a', cause: 'status' }, 'and it ejects')
   }
+  {
+    const blaming = 'HTTP/1.1 503 Busy\r\nProxy-Status: agent; error=connection_refused\r\nContent-Length: 0\r\n\r\n'
+    await using agent = await rawUpstream(answering(blaming))
+    await using engine = await startPool([agent.port, other.port], { route })
+    for (let i = 0; i < 5; i++)
+      t.equal((await engine.ask(GET)).status, 200, 'another gateway may reach what it does not')
+    t.strictSame(engine.retries(), { status: 5 })
+    t.equal(failures(engine, 'a'), 0, 'nor is a gateway blamed whose backend is dead')
+    t.strictSame(engine.facts, [])
+  }
 })
 
 test('passive health: three failures in a row eject, a passed trial brings back', async t => {

@@ -56,6 +56,28 @@ test('a picker is built anew only for another plan', t => {
   t.end()
 })
 
+test('how long answers may take is the business of the pool that a member is of, also where it stands in for another', t => {
+  const snapshot = snapshotOf(
+    define({
+      gateways: ['192.0.2.1', '192.0.2.2', '192.0.2.3'].map((address, i) => ({ name: `g${i}`, address })),
+      pools: [
+        { name: 'plain', members: ['g0'], on_all_down: { action: 'fallback', pool: 'strict' } },
+        { name: 'strict', members: ['g1'], passive: { unhealthy_latency: '2s' } },
+        { name: 'quick', mode: 'load_balancing', lb_policy: 'latency', members: ['g2'] },
+      ],
+    }),
+  )
+  const slots = new Slots(Math.random, new Taken(), () => ({ release: () => undefined }))
+  const of = (pool: string) => {
+    const [member] = slots.picker(snapshot, `pool:${pool}`)?.members ?? []
+    return [member?.timed, member?.slowAfter]
+  }
+  t.strictSame(of('plain'), [false, 0])
+  t.strictSame(of('strict'), [true, 2_000])
+  t.strictSame(of('quick'), [true, 0])
+  t.end()
+})
+
 test('what definitions no longer know is let go once nothing uses it', t => {
   const snapshot = snapshotOf(definitions)
   const { slots, released, keys } = slotsOf(snapshot)

@@ -248,12 +248,13 @@ export class Exchange implements Served, Cookies {
       if (minor === 1) this.#client.socket.write(downstreamResponseHead(head, 'none', '', changes), 'latin1')
       return true
     }
-    if (attempt.retryStatus(status)) {
+    const excused = status >= 500 && blamesNextHop(head)
+    if (attempt.retryStatus(status, excused)) {
       this.#sending.drop()
       this.#sending.dial()
       return false
     }
-    attempt.respond(status, status >= 500 && blamesNextHop(head))
+    attempt.respond(status, excused)
     this.#leaveRoom(true)
     this.#sending.forget()
     const untilClose = this.#reply.frame(head, minor)
