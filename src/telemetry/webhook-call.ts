@@ -25,7 +25,7 @@ export interface Message {
 
 export interface Delivery {
   readonly delivered: boolean
-  /** The receiver is no more and wants nothing again (410). */
+  /** The receiver says that it will never take it (410). */
   readonly gone: boolean
   readonly said: string
 }
@@ -97,9 +97,13 @@ class PrivateAddress extends Error {
   readonly code = 'EPRIVATE'
 }
 
+/** What of IPv6 is given out to be reached from everywhere (RFC 4291, section 2.4): all the rest is reserved, `::127.0.0.1` too. */
+const GLOBAL = ipaddr.IPv6.parseCIDR('2000::/3')
+
 /** Can it be reached from everywhere? Neither loopback, private, link-local, multicast nor reserved; also behind `::ffff:`. */
 export function isPublic(address: string): boolean {
-  return ipaddr.process(address).range() === 'unicast'
+  const known = ipaddr.process(address)
+  return known.range() === 'unicast' && (known instanceof ipaddr.IPv4 || known.match(GLOBAL))
 }
 
 const refused = (said: string): Delivery => ({ delivered: false, gone: false, said })

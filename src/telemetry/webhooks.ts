@@ -175,11 +175,12 @@ export async function tellWebhooks(options: WebhooksOptions): Promise<Webhooks> 
     if (wants(webhook, fact.kind)) {
       const outcome = await callWebhook(webhook, messageOf(fact, clock.now()), ended.signal)
       if (ended.signal.aborted) return false
-      if (!outcome.delivered && clock.now() - fact.at < TOO_OLD) {
+      if (!outcome.delivered && !outcome.gone && clock.now() - fact.at < TOO_OLD) {
         again(courier, outcome.said)
         return false
       }
-      if (!outcome.delivered) log.warn({ webhook: webhook.name, event: fact.id }, 'an event was given up for a webhook')
+      if (!outcome.delivered)
+        log.warn({ webhook: webhook.name, event: fact.id, said: outcome.said }, 'an event was given up for a webhook')
       else courier.last = { at: clock.now(), event: fact.id }
       courier.failing = null
     }

@@ -235,6 +235,19 @@ test('an event that nobody took for three days is given up', async t => {
   t.match(it.got, [{ subject: 'new' }])
 })
 
+test('an event that the receiver says it will never take (410) is given up at once', async t => {
+  const it = await receiver(t)
+  it.status = 410
+  const one = await replica(t, [hook(it.url)], ':memory:')
+  await one.happens('gateway_down', 'unwanted')
+  await until(() => /status 410.*given up/.test(one.logged()), 'it is given up')
+  it.status = 200
+  await one.happens('gateway_down', 'new')
+  await until(() => it.got.length === 1, 'the next one comes')
+  t.match(it.got, [{ subject: 'new' }])
+  t.equal(it.asked, 2)
+})
+
 const message = { id: 'x', at: Date.now(), body: JSON.stringify({ type: 'webhook_test', data: {} }) }
 const never = new AbortController().signal
 
@@ -274,6 +287,10 @@ for (const [address, open] of [
   ['fe80::1', false],
   ['fd00::1', false],
   ['::ffff:10.0.0.1', false],
+  ['::ffff:a00:1', false],
+  ['::127.0.0.1', false],
+  ['64:ff9b::10.0.0.1', false],
+  ['2002:a00:1::', false],
 ] as const) {
   test(`${address} ${open ? 'can' : 'cannot'} be reached from everywhere`, t => {
     t.equal(isPublic(address), open)
