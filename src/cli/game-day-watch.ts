@@ -11,13 +11,13 @@ export interface PoolReport {
   readonly was: readonly string[]
   /** Who served instead; empty: nobody. */
   taken_over_by: readonly string[]
-  /** Ms from the request to take the gateway out; null: it was never seen to be out. */
+  /** Ms from the request to take the gateway out, or to break it; null: it was never seen to be out. */
   taken_over_after: number | null
   /** The worst that was seen. */
   health: Row['health']
-  /** Requests of this replica that ended with a status of 500 or more, and attempts that failed; null: the metrics may not be read. */
+  /** What failed at this replica (see `errorsByPool`); null: the metrics may not be read. */
   errors: number | null
-  /** Ms from putting it back until it served again; null: it was not seen to. */
+  /** Ms until it served again, from putting it back, or from breaking it; null: it was not seen to. */
   back_after: number | null
 }
 
@@ -68,20 +68,36 @@ export function words(report: PoolReport): string {
   return `${pool}: ${took}; health ${health}; ${failed}; ${back}`
 }
 
-const COUNTED = /^gatepool_(?:http_requests_total|upstream_errors_total)\{([^}]*)\} (\d+)/
+/** What counts as an error: answers of 500 or more alone, or attempts that failed too. Those are how a failure is noticed. */
+const COUNTED = {
+  answers: /^gatepool_http_requests_total\{([^}]*)\} (\d+)/,
+  attempts: /^gatepool_(?:http_requests_total|upstream_errors_total)\{([^}]*)\} (\d+)/,
+}
 
-/** Failed answers and attempts by pool, from the metrics page; null: it may not, or cannot, be read. */
-export async function errorsByPool(client: Client, signal: AbortSignal): Promise<ReadonlyMap<string, number> | null> {
+/** Errors by pool, from the metrics page; null: it may not, or cannot, be read. */
+export async function errorsByPool(
+  client: Client,
+  what: keyof typeof COUNTED,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, number> | null> {
   const got = await client.stream('/metrics', undefined, signal)
   if (got.kind === 'failure') return null
   const page = await buffer(got.body).catch(() => null)
   if (page === null) return null
   const found = new Map<string, number>()
   for (const line of page.toString().split('\n')) {
-    const [, labels = '', value] = COUNTED.exec(line) ?? []
+    const [, labels = '', value] = COUNTED[what].exec(line) ?? []
     const pool = /pool="([^"]*)"/.exec(labels)?.[1]
     if (pool === undefined || /code_class="[1-4]xx"/.test(labels)) continue
     found.set(pool, (found.get(pool) ?? 0) + Number(value))
   }
   return found
+}
+
+/** By how much the errors of a pool have grown; null: that is not known. */
+export function between(
+  before: ReadonlyMap<string, number> | null,
+  after: ReadonlyMap<string, number> | null,
+): (pool: string) => number | null {
+  return pool => before && after && (after.get(pool) ?? 0) - (before.get(pool) ?? 0)
 }

@@ -1,12 +1,13 @@
 /**
  * A rehearsal: a gateway is taken out on purpose, what becomes of its pools is watched, and it is put back. It is put back whatever happens:
- * after the time, at Ctrl-C, and by itself where nobody is left to do it, since the hold has an end.
+ * after the time, at Ctrl-C, and by itself where nobody is left to do it, since the hold has an end. Or somebody breaks it by other means
+ * (`--fail`): a hold shows who takes over, only a failure shows how soon that is noticed and what it costs.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { span } from '../admin/contract/span.ts'
 import { duration, nameArgument } from './arguments.ts'
 import { type Client, createClient } from './client.ts'
-import { begin, errorsByPool, type PoolReport, passed, see, words } from './game-day-watch.ts'
+import { begin, between, errorsByPool, type PoolReport, passed, see, words } from './game-day-watch.ts'
 import { EXIT } from './io.ts'
 import { plain } from './print.ts'
 import { type AddCommand, command, fail, type Json, pretty, type Session, type Sure, sure, withYes } from './session.ts'
@@ -20,6 +21,7 @@ const BACK = 10_000
 
 interface Options extends Json, Sure {
   readonly for: string
+  readonly fail?: true
 }
 
 export const addGameDay: AddCommand = (parent, session) => {
@@ -29,10 +31,12 @@ export const addGameDay: AddCommand = (parent, session) => {
       'game-day',
       'rehearse a failure: drain a gateway for a while, watch who takes over, put it back, report; exit 1 if traffic suffered',
       'game-day home --for 1m',
+      'game-day home --fail --for 5m',
     ),
   )
     .argument('<gateway>', 'the gateway that is taken out', nameArgument)
     .option('--for <time>', 'for how long', '30s')
+    .option('--fail', 'do not drain it: break it yourself and mend it, while that is watched')
     .action((gateway: string, options: Options) => rehearse(session, gateway, options))
 }
 
@@ -47,7 +51,9 @@ async function rehearse(session: Session, gateway: string, options: Options): Pr
     session.io.err(`gatepool: ${gateway} is held already, so that there is nothing to rehearse\n`)
     return session.ends(EXIT.failure)
   }
-  const foretold = await client.call('POST /api/v1/simulate', { body: { down: [], held: [gateway] } })
+  const fails = options.fail === true
+  const supposed = fails ? { down: [gateway], held: [] } : { down: [], held: [gateway] }
+  const foretold = await client.call('POST /api/v1/simulate', { body: supposed })
   if (foretold.kind === 'failure') return fail(session, foretold)
   const served = foretold.body.pools.filter(({ was }) => was.includes(gateway))
   const dark = served.filter(({ serving }) => serving.length === 0).map(({ name }) => name)
@@ -60,7 +66,8 @@ async function rehearse(session: Session, gateway: string, options: Options): Pr
   const stop = () => stopping.abort()
   process.on('SIGINT', stop).on('SIGTERM', stop)
   try {
-    await act(session, client, { gateway, length, reports, json: options.json === true }, stopping.signal)
+    const rehearsal = { gateway, length, reports, json: options.json === true }
+    await (fails ? witness : act)(session, client, rehearsal, stopping.signal)
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
   }
@@ -80,9 +87,9 @@ async function act(
   { gateway, length, reports, json }: Rehearsal,
   stopped: AbortSignal,
 ): Promise<void> {
-  const { io, ends } = session
-  const say = (text: string) => io.err(`${plain(text)}\n`)
-  const before = await errorsByPool(client, io.signal)
+  const { io } = session
+  const say = sayer(session)
+  const before = await errorsByPool(client, 'attempts', io.signal)
   const from = Date.now()
   const until = from + length + MARGIN
   const body = { reason: 'drain', note: 'game day', until } as const
@@ -106,15 +113,57 @@ async function act(
     if (report) see(report, gateway, row, Date.now() - back, true)
     if (reports.every(({ back_after }) => back_after !== null)) isBack.abort()
   })
-  const after = await errorsByPool(client, AbortSignal.timeout(BACK))
-  for (const report of reports)
-    report.errors = before && after && (after.get(report.pool) ?? 0) - (before.get(report.pool) ?? 0)
+  const after = await errorsByPool(client, 'attempts', AbortSignal.timeout(BACK))
+  conclude(session, { gateway, reports, json }, unseen, lifted, between(before, after))
+}
 
+/** Watches what becomes of the pools while somebody breaks the gateway and mends it, until all are as before or the time is over. */
+async function witness(
+  session: Session,
+  client: Client,
+  { gateway, length, reports, json }: Rehearsal,
+  stopped: AbortSignal,
+): Promise<void> {
+  const { io } = session
+  const say = sayer(session)
+  const before = await errorsByPool(client, 'answers', io.signal)
+  say(`break ${gateway} now: what happens is watched for ${span(length)}`)
+  const from = Date.now()
+  const isBack = new AbortController()
+  const enough = AbortSignal.any([io.signal, stopped, isBack.signal, AbortSignal.timeout(length)])
+  const unseen = await watch(client, enough, row => {
+    const report = reports.find(({ pool }) => pool === row.name)
+    if (report === undefined) return
+    const wasOut = report.taken_over_after !== null
+    see(report, gateway, row, Date.now() - from, wasOut)
+    if (!wasOut && report.taken_over_after !== null)
+      say(`${row.name} is served by ${row.serving.join(', ') || 'nobody'}: mend ${gateway}`)
+    if (reports.every(({ back_after }) => back_after !== null)) isBack.abort()
+  })
+  const after = await errorsByPool(client, 'answers', AbortSignal.timeout(BACK))
+  conclude(session, { gateway, reports, json }, unseen, true, between(before, after))
+}
+
+const sayer =
+  ({ io }: Session) =>
+  (text: string) =>
+    io.err(`${plain(text)}\n`)
+
+/** Reports, and ends with the status that says whether all went as it should. */
+function conclude(
+  session: Session,
+  { gateway, reports, json }: Omit<Rehearsal, 'length'>,
+  unseen: number,
+  lifted: boolean,
+  errors: (pool: string) => number | null,
+): void {
+  const { io, ends } = session
+  for (const report of reports) report.errors = errors(report.pool)
   const isGood = lifted && unseen === 0 && reports.every(passed)
   if (json) io.out(pretty({ gateway, passed: isGood, unseen, pools: reports }))
   else if (reports.length === 0) io.out(`${gateway} served no pool\n`)
   else io.out(reports.map(report => `${plain(words(report))}\n`).join(''))
-  if (unseen > 0) say(`of the looks at gatepool, ${unseen} found nobody`)
+  if (unseen > 0) sayer(session)(`of the looks at gatepool, ${unseen} found nobody`)
   ends(isGood ? EXIT.ok : EXIT.failure)
 }
 

@@ -1,10 +1,11 @@
+import { on } from 'node:events'
 import { type Test, test } from 'tap'
-import { startGateway } from '../../src/demo/gateways.ts'
+import { type SampleGateway, startGateway } from '../../src/demo/gateways.ts'
 import { launch } from '../support/launch.ts'
 import { ADMIN_TOKEN, runProgram } from '../support/program.ts'
 
 /** A program with two gateways that are only assumed to be up, and one route. */
-async function scene(t: Test, members = '[a, b]') {
+async function scene(t: Test, members = '[a, b]', more = '') {
   await using stack = new AsyncDisposableStack()
   const [a, b] = await Promise.all(['a', 'b'].map(async name => stack.use(await startGateway(name, ADMIN_TOKEN))))
   const gateways = stack.move()
@@ -18,7 +19,7 @@ listeners: [{ name: web, listen: 127.0.0.1:0 }]
 gateways:
   - { name: a, address: 127.0.0.1, http_port: ${a?.port} }
   - { name: b, address: 127.0.0.1, http_port: ${b?.port} }
-pools: [{ name: main, members: ${members} }]
+pools: [{ name: main, members: ${members}${more} }]
 routes: [{ name: all, target: { pool: main } }]
 `,
   )
@@ -29,7 +30,7 @@ routes: [{ name: all, target: { pool: main } }]
     return ((await answer.json()) as { holds: { until: number }[] }).holds
   }
   const run = (...args: string[]) => launch(t, ['game-day', ...args], { env })
-  return { program, run, holds }
+  return { a: a as SampleGateway, program, run, holds }
 }
 
 test('a rehearsal drains a gateway, says who took over and when it was back, and leaves nothing behind', async t => {
@@ -73,4 +74,27 @@ test('what would leave nobody needs a word, and what is held is not rehearsed', 
   t.match(await run('a', '--for', '1s', '--yes').ended, { code: 1, out: /^main: had nobody left; health red/ })
   t.strictSame(await holds(), [])
   t.match(await run('nobody').ended, { code: 3 })
+})
+
+test('what somebody breaks and mends by hand is watched, and not held', async t => {
+  const { a, program, run, holds } = await scene(t, '[a, b]', ', failback_cooldown: 0, passive: { ejection: 300ms }')
+  const rehearsal = run('a', '--fail', '--for', '2m', '--json')
+  const says = async (what: RegExp) => {
+    const signal = AbortSignal.timeout(30_000)
+    for await (const [text] of on(rehearsal.child.stderr ?? rehearsal.child, 'data', { signal }))
+      if (what.test(text)) return
+  }
+  await says(/break a now/)
+  a.kill()
+  const noticed = says(/main is served by b: mend a/)
+  const ejected = program.fact('member_ejected', 'a', 30_000)
+  for (let i = 0; i < 3; i++) t.equal((await fetch(String(program.url.web))).headers.get('x-served-by'), 'b')
+  await Promise.all([ejected, noticed])
+  t.strictSame(await holds(), [])
+  await a.revive()
+  const { code, out, err } = await rehearsal.ended
+  t.equal(code, 0, err)
+  const [pool] = JSON.parse(out).pools
+  t.match(pool, { pool: 'main', was: ['a'], taken_over_by: ['b'], errors: 0, back_after: Number })
+  t.ok(pool.back_after > pool.taken_over_after)
 })
