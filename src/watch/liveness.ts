@@ -21,11 +21,13 @@ import type { Companions } from './replicas.ts'
 const PULSE = 1_000
 /** Ms before a commit that failed is tried again. */
 const RETRY = 1_000
+/** Ms after a pause longer than the threshold in which a beat may be one that waited for us in its socket, of a gateway that is long dead. */
+const DOUBT = 1_000
 
 export interface LivenessWatch extends Disposable {
   /**
    * Takes a beat of `gateway`'s `instance`. Answers the ms until the next one is expected, or `not_found`, or `max_instances_reached`. The
-   * beat counts even while the store is away: what it changes is then committed later.
+   * beat counts even while the store is away: what it changes is then committed later. Right after a long pause of ours it counts for nothing.
    */
   hear(gateway: string, instance: string, said: Announcement): Promise<{ readonly interval: number } | Refusal>
 }
@@ -50,6 +52,7 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
   let wakesAt = Number.POSITIVE_INFINITY
   let evaluating: Promise<void> | null = null
   let savedBeats: Beats | null = null
+  let doubtUntil = Number.NEGATIVE_INFINITY
   let ended = false
 
   const threshold = () => state.snapshot.world.definitions.value.settings.gateway_down_threshold
@@ -90,7 +93,9 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
   /** A look at the clock that comes too late means that we were away, and heard nobody meanwhile. */
   const noticePause = () => {
     const now = store.now()
-    if (now - wakesAt > latenessLimit(threshold())) state.apply({ kind: 'observing', at: now })
+    const late = now - wakesAt
+    if (late > latenessLimit(threshold())) state.apply({ kind: 'observing', at: now })
+    if (late > threshold()) doubtUntil = now + DOUBT
     wakesAt = Math.max(wakesAt, now)
   }
 
@@ -147,6 +152,9 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
         await propose(turnedAway(gateway, instance))
         return full
       }
+      // Nobody is silent yet, so that whoever lives is early enough with its next one. Who leaves says so only once.
+      if (said.state === 'ready' && store.now() < doubtUntil)
+        return { interval: Math.min(DOUBT, beatInterval(threshold())) }
       state.apply({ kind: 'beat', gateway, instance, said, at: store.now() })
       await propose(beat(gateway, instance, said))
       // Another replica may have given the last place away. What only the store refuses, the next beat asks for again.

@@ -196,7 +196,7 @@ async function away(t: Test, store: Store, extra: object | undefined): Promise<v
 }
 
 test('a Redis Cluster holds all of a gatepool cluster in one slot', { skip }, async t => {
-  const url = await startCluster(t)
+  const { url } = await startCluster(t)
   const [one, other] = [await storeIn(url), await storeIn(url, 'b')]
   t.teardown(() => Promise.all([one, other].map(store => store[Symbol.asyncDispose]())))
   let tell = () => {}

@@ -3,6 +3,8 @@ import type { Clock } from '../../src/clock.ts'
 export interface HandClock extends Clock {
   /** Moves time forward by `ms` and runs what falls due on the way: in order of due time, each at its own moment. */
   advance(ms: number): void
+  /** Moves time forward by `ms` while nothing runs, as for a process that stands still: what fell due runs with the next `advance`. */
+  jump(ms: number): void
   /** How many timers wait. */
   readonly waiting: number
 }
@@ -41,7 +43,7 @@ export function handClock(start = 1_700_000_000_000): HandClock {
     advance: ms => {
       const until = time + ms
       for (let timer = earliest(until); timer !== undefined; timer = earliest(until)) {
-        time = timer.due
+        time = Math.max(time, timer.due)
         // Set anew behind the others of its moment, as a system timer would be.
         timers.delete(timer)
         if (timer.every !== undefined) {
@@ -51,6 +53,9 @@ export function handClock(start = 1_700_000_000_000): HandClock {
         timer.run()
       }
       time = until
+    },
+    jump(ms) {
+      time += ms
     },
     get waiting() {
       return timers.size

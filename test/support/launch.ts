@@ -12,6 +12,9 @@ export const LAUNCHER = join(import.meta.dirname, '../../src/cli/gatepool.js')
 /** tap puts itself into every Node that a test starts; before a command, this takes it out again. */
 export const WITHOUT_TAP = ['-u', 'NODE_OPTIONS'] as const
 
+/** What a test starts goes with it; whoever is no test, as a soak, ends it by the same means. */
+export type Scope = Pick<Test, 'teardown'>
+
 /** Ms that a line may be waited for unless a test says otherwise. */
 const PATIENCE = 10_000
 
@@ -33,7 +36,7 @@ export interface Launched {
 
 /** Runs a command of gatepool; at the end of the test its process is killed if it is still there. */
 export function launch(
-  t: Test,
+  t: Scope,
   args: readonly string[],
   { env = {}, launcher = LAUNCHER }: { readonly env?: Record<string, string>; readonly launcher?: string } = {},
 ): Launched {
@@ -91,7 +94,7 @@ function endSignal(ended: Promise<Ended>): AbortSignal {
 }
 
 /** A folder that goes with the test. */
-export function folder(t: Test): string {
+export function folder(t: Scope): string {
   const path = mkdtempSync(join(tmpdir(), 'gatepool-test-'))
   t.teardown(() => rmSync(path, { recursive: true, force: true }))
   return path

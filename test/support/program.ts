@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import type { FactKind } from '../../src/core/events.ts'
-import { type Ended, folder, launch } from './launch.ts'
+import { type Ended, folder, launch, type Scope } from './launch.ts'
 
 /** Of the bootstrap administrator: it comes from the environment, as the configuration asks for it. */
 export const ADMIN_TOKEN = 'a-token-for-tests'
@@ -21,16 +20,21 @@ export interface Program {
 
 /**
  * Runs `gatepool run` with `yaml` and resolves when it listens; rejects, with what it wrote, when it ends instead. Its store is in `home`, a
- * folder that goes with the test.
+ * folder that goes with the test. `more` is added to its environment.
  */
-export async function runProgram(t: Test, yaml: string, home = folder(t)): Promise<Program> {
+export async function runProgram(
+  t: Scope,
+  yaml: string,
+  home = folder(t),
+  more: Readonly<Record<string, string>> = {},
+): Promise<Program> {
   const file = join(home, 'gatepool.yaml')
   const configure = (text: string) => {
     writeFileSync(`${file}.new`, text)
     renameSync(`${file}.new`, file)
   }
   configure(yaml)
-  const env = { GATEPOOL_ADMIN_TOKEN: ADMIN_TOKEN, GATEPOOL_STORE_PATH: join(home, 'gatepool.db') }
+  const env = { GATEPOOL_ADMIN_TOKEN: ADMIN_TOKEN, GATEPOOL_STORE_PATH: join(home, 'gatepool.db'), ...more }
   const { child, line, ended } = launch(t, ['run', '-c', file], { env })
   const listens = await Promise.race([once(child.stderr ?? child, 'data'), ended])
   if (!Array.isArray(listens) || !String(listens).startsWith('gatepool listens:'))

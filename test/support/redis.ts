@@ -7,9 +7,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import type { Test } from 'tap'
 import { findProgram, type Program } from './debian.ts'
-import { folder } from './launch.ts'
+import { folder, type Scope } from './launch.ts'
+
+/** Ms that a server may take to be ready, or to answer a test. */
+const PATIENCE = 30_000
 
 /** The program to run, or why there is none. */
 let found: Program | string | undefined
@@ -60,8 +62,10 @@ export async function spawnRedis(args: readonly string[]): Promise<ChildProcess>
   const kill = () => void child.kill('SIGKILL')
   process.once('exit', kill)
   child.once('exit', () => process.off('exit', kill))
+  const late = setTimeout(kill, PATIENCE)
   for await (const line of child.stdout) if (/eady to accept connections|Sentinel ID is/.test(String(line))) break
-  if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`)
+  clearTimeout(late)
+  if (child.killed || child.exitCode !== null) throw new Error(`redis-server is not ready (status ${child.exitCode})`)
   return child
 }
 
@@ -74,12 +78,12 @@ export async function killRedis(child: ChildProcess | null): Promise<void> {
 }
 
 /** Starts a server, which goes with the test. */
-export async function startRedis(t: Test, settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
+export async function startRedis(t: Scope, settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
   const home = folder(t)
   const socket = join(home, 'redis.sock')
   const options = { port: '0', unixsocket: socket, dir: home, save: '', databases: '64', ...settings }
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
-  const client = new Redis({ path: socket, lazyConnect: true, retryStrategy: () => 20 })
+  const client = new Redis({ path: socket, lazyConnect: true, retryStrategy: () => 20, commandTimeout: PATIENCE })
   client.on('error', () => {})
   let child: ChildProcess | null = null
 

@@ -2,8 +2,15 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Test } from 'tap'
+import type { FactKind } from '../../src/core/events.ts'
+import type { Scope } from './launch.ts'
 import { ADMIN_TOKEN, type Program, runProgram } from './program.ts'
+
+/** Ms that an answer may be waited for. */
+const PATIENCE = 20_000
+
+/** The name of the gatepool cluster. */
+export const CLUSTER = 'test'
 
 export interface Status {
   readonly replica: string
@@ -20,15 +27,21 @@ export interface Status {
 export interface TestReplica {
   readonly name: string
   readonly program: Program
-  /** Asks the admin API. */
-  ask(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>
+  /** Asks the admin API, and waits for the answer for `most` ms. */
+  ask(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+    most?: number,
+  ): Promise<Response>
   status(): Promise<Status>
   /** The name of the gateway that answers a request, or the status that came instead. */
   request(): Promise<string>
 }
 
 /** Starts a gateway that answers every request with its name. */
-export async function startGateway(t: Test, name: string): Promise<number> {
+export async function startGateway(t: Scope, name: string): Promise<number> {
   const server = createServer((_, response) => response.end(name)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {
@@ -56,12 +69,14 @@ export interface ReplicaOptions {
   readonly store?: string
   /** More lines of the file. */
   readonly more?: string
+  /** More of its environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** One pool `main` in failover mode, the gateways in their order, and a route that takes everything. */
-export async function startReplica(t: Test, options: ReplicaOptions): Promise<TestReplica> {
+export async function startReplica(t: Scope, options: ReplicaOptions): Promise<TestReplica> {
   const { name, url, ports, threshold = 2_000, definitions = 'store', more = '', store = '', home } = options
-  const { liveness = 'heartbeat', active = '' } = options
+  const { liveness = 'heartbeat', active = '', env } = options
   const gateways = Object.entries(ports).map(
     ([gateway, port]) => `  - { name: ${gateway}, address: 127.0.0.1, http_port: ${port}, liveness: ${liveness} }`,
   )
@@ -69,7 +84,7 @@ export async function startReplica(t: Test, options: ReplicaOptions): Promise<Te
     t,
     `
 version: 1
-cluster: test
+cluster: ${CLUSTER}
 replica: ${name}
 definitions: ${definitions}
 store: { kind: redis, url: ${JSON.stringify(url)}${store} }
@@ -85,10 +100,12 @@ routes:
   - { name: all, target: { pool: main } }
 ${more}`,
     home,
+    env,
   )
-  const ask: TestReplica['ask'] = (method, path, body, headers = {}) =>
+  const ask: TestReplica['ask'] = (method, path, body, headers = {}, most = PATIENCE) =>
     fetch(`${program.url.admin}/api/v1${path}`, {
       method,
+      signal: AbortSignal.timeout(most),
       headers: {
         authorization: `Bearer ${ADMIN_TOKEN}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -102,9 +119,9 @@ ${more}`,
     ask,
     status: async () => (await (await ask('GET', '/status')).json()) as Status,
     async request() {
-      const response = await fetch(program.url.web ?? '')
-      const text = await response.text()
-      return response.status === 200 ? text : String(response.status)
+      const response = await fetch(program.url.web ?? '', { signal: AbortSignal.timeout(PATIENCE) })
+      const [name = ''] = (await response.text()).split(' ')
+      return response.status === 200 ? name : String(response.status)
     },
   }
 }
@@ -118,7 +135,7 @@ export interface Beating {
 }
 
 /** Beats for `gateways` a few times a second, each beat at the next replica in turn that answers. */
-export function beatFor(t: Test, replicas: readonly TestReplica[], gateways: readonly string[]): Beating {
+export function beatFor(t: Scope, replicas: readonly TestReplica[], gateways: readonly string[]): Beating {
   const silent = new Set<string>()
   let targets = replicas
   let turn = 0
@@ -147,4 +164,11 @@ export const serving = async (replica: TestReplica): Promise<string> =>
 export async function isReady(replica: TestReplica, count: number): Promise<boolean> {
   const { replicas, pools } = await replica.status()
   return replicas.length === count && pools[0]?.health === 'green'
+}
+
+/** Ends the replicas; answers how often each of them has told a fact of `kind`. */
+export async function endAll(replicas: readonly TestReplica[]): Promise<(kind: FactKind) => number[]> {
+  for (const { program } of replicas) program.signal('SIGTERM')
+  const lines = (await Promise.all(replicas.map(({ program }) => program.ended))).map(({ out }) => out.split('\n'))
+  return kind => lines.map(of => of.filter(line => line.includes(`"kind":"${kind}"`)).length)
 }

@@ -86,3 +86,26 @@ for (const threshold of [1 * SECOND, 30 * SECOND, 90 * SECOND, 600 * SECOND]) {
     t.equal(it.state.snapshot.pools.p?.plan.choices[0]?.gateway, 'a')
   })
 }
+
+test('a beat that may have waited through a long pause brings nobody back; the next one does', async t => {
+  const it = await watching(t, 2 * SECOND, SECOND)
+  await it.beat()
+  await it.pass(3 * SECOND)
+  t.ok(it.told('gateway_down'))
+  it.clock.jump(60 * SECOND)
+  t.match(await it.beat(), { interval: beatInterval(2 * SECOND) })
+  t.notOk(it.told('down_to_cooldown'), 'it may be as old as the pause')
+  await it.pass(SECOND)
+  await it.beat()
+  t.equal(it.told('down_to_cooldown'), it.clock.now())
+})
+
+test('a pause shorter than the threshold puts no beat in doubt', async t => {
+  const it = await watching(t, 30 * SECOND, SECOND)
+  await it.beat()
+  await it.pass(31 * SECOND)
+  t.ok(it.told('gateway_down'))
+  it.clock.jump(10 * SECOND)
+  await it.beat()
+  t.equal(it.told('down_to_cooldown'), it.clock.now())
+})
