@@ -1,149 +1,143 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
+import type { FactKind } from '../../src/core/events.ts'
 import { folder } from '../support/launch.ts'
-import { type RedisServer, startRedis, withoutRedis } from '../support/redis.ts'
-import { beatFor, isReady, serving, startGateway, startReplica, type TestReplica } from '../support/replicas.ts'
+import { startRedis, withoutRedis } from '../support/redis.ts'
+import { beatFor, endAll, isReady, serving, startGateway, startReplica, type TestReplica } from '../support/replicas.ts'
+import { startTraffic } from '../support/traffic.ts'
 import { until } from '../support/until.ts'
 
 const skip = withoutRedis()
 
-test('three replicas route alike: a gateway that falls silent is down for all, told once', { skip }, async t => {
-  const redis = await startRedis(t)
-  const ports = { home: await startGateway(t, 'home'), nas: await startGateway(t, 'nas') }
-  const replicas = await Promise.all(['a', 'b', 'c'].map(name => startReplica(t, { name, url: redis.url, ports })))
-  const beats = beatFor(t, replicas, ['home', 'nas'])
-  for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3))
-  for (const replica of replicas) t.equal(await replica.request(), 'home')
-  const { replicas: seen } = (await replicas[0]?.status()) ?? { replicas: [] }
-  t.strictSame(
-    seen.map(({ name }) => name),
-    ['a', 'b', 'c'],
-  )
-  t.equal(seen.filter(({ evaluates }) => evaluates).length, 1, 'one is in charge')
-  beats.stop('home')
-  const took = await Promise.all(
-    replicas.map(replica => until(`${replica.name} sends to nas`, async () => (await replica.request()) === 'nas')),
-  )
-  t.comment(`moved after ${took.map(Math.round)} ms`)
-  t.ok(Math.max(...took) < 3_000, 'within threshold and one second')
-  t.ok(Math.max(...took) - Math.min(...took) < 1_000, 'and together')
-  beats.start('home')
-  await Promise.all(
-    replicas.map(replica => until(`${replica.name} is back`, async () => (await serving(replica)) === 'home')),
-  )
-  for (const replica of replicas) replica.program.signal('SIGTERM')
-  const lines = (await Promise.all(replicas.map(({ program }) => program.ended))).flatMap(({ out }) => out.split('\n'))
-  const told = (kind: string) => lines.filter(line => line.includes(`"kind":"${kind}"`)).length
-  for (const kind of [
-    'gateway_down',
-    'down_to_cooldown',
-    'gateway_alive',
-    'pool_failover_activated',
-    'pool_failover_restored',
-  ])
-    t.equal(told(kind), 1, kind)
-  t.equal(told('first_alive'), 2)
-  t.equal(told('replica_joined'), 3)
-  t.equal(told('store_lost'), 0)
-})
+/** Ms. */
+const THRESHOLD = 2_000
+/** Rights as the how-to gives them, but for those to a channel. */
+const WITHOUT_NEWS = '~* resetchannels -@all +@read +@write +@scripting +@connection +info +time'
 
-test('a replica that starts while Redis is away serves what it knew, and joins when it is back', { skip }, async t => {
+for (const { title, rights, apart } of [
+  { title: 'with news by pub/sub', rights: '~* &* +@all', apart: 1_000 },
+  { title: 'without pub/sub', rights: WITHOUT_NEWS, apart: 2_000 },
+])
+  test(`${title}: a gateway that falls silent is down for all three, told once, and one webhook is sent`, {
+    skip,
+  }, async t => {
+    const redis = await startRedis(t)
+    await redis.client.acl('SETUSER', 'gatepool', 'on', '>PASSWORD', ...rights.split(' '))
+    const url = redis.url.replace('://', '://gatepool:PASSWORD@')
+    const ports = { home: await startGateway(t, 'home'), nas: await startGateway(t, 'nas') }
+    const names = ['a', 'b', 'c']
+    const replicas = await Promise.all(names.map(name => startReplica(t, { name, url, ports, threshold: THRESHOLD })))
+    const [a, b, c] = replicas as [TestReplica, TestReplica, TestReplica]
+    const beats = beatFor(t, replicas, ['home', 'nas'])
+    for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3))
+    const called = await receive(t, a)
+    const { answered, stop } = startTraffic(t, replicas)
+    const { replicas: seen } = await a.status()
+    t.strictSame(
+      seen.map(({ name }) => name),
+      names,
+    )
+    t.equal(seen.filter(({ evaluates }) => evaluates).length, 1, 'one is in charge')
+
+    for (const only of [b, c]) {
+      beats.only([only])
+      const since = performance.now()
+      await until('beats at one alone are enough', async () => performance.now() - since > 1.5 * THRESHOLD)
+    }
+    beats.only(replicas)
+    t.ok(answered.length > 0 && answered.every(({ by }) => by === 'home'))
+
+    const fellSilent = performance.now()
+    beats.stop('home')
+    const moved = () => names.map(name => answered.find(({ replica, by }) => replica === name && by === 'nas')?.at)
+    await until('all send to nas', async () => moved().every(at => at !== undefined))
+    const took = moved().map(at => Number(at) - fellSilent)
+    t.comment(`moved after ${took.map(Math.round)} ms`)
+    t.ok(Math.max(...took) < THRESHOLD + apart, 'soon after the threshold')
+    t.ok(Math.max(...took) - Math.min(...took) < apart, 'and together')
+    await until('the webhook was told', async () => called.length > 0)
+
+    beats.start('home')
+    for (const replica of replicas) await until('it is back', async () => (await serving(replica)) === 'home')
+    await stop()
+    t.strictSame([...new Set(answered.map(({ by }) => by))].sort(), ['home', 'nas'], 'no request failed')
+    const told = await endAll(replicas)
+    const sum = (kind: FactKind) => told(kind).reduce((all, count) => all + count, 0)
+    for (const kind of [
+      'gateway_down',
+      'down_to_cooldown',
+      'gateway_alive',
+      'pool_failover_activated',
+      'pool_failover_restored',
+    ] as const)
+      t.equal(sum(kind), 1, kind)
+    t.equal(sum('first_alive'), 2)
+    t.equal(sum('replica_joined'), 3)
+    t.equal(sum('store_lost'), 0)
+    t.equal(called.length, 1)
+  })
+
+/** The ids of what a webhook for `gateway_down` is told. */
+async function receive(t: Test, replica: TestReplica): Promise<readonly string[]> {
+  const called: string[] = []
+  const receiver = createServer((request, response) => {
+    called.push(String(request.headers['webhook-id']))
+    request.resume().on('end', () => response.end())
+  }).listen(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  t.teardown(() => {
+    receiver.closeAllConnections()
+    receiver.close()
+  })
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`
+  const made = await replica.ask('POST', '/webhooks', {
+    name: 'hook',
+    url,
+    kinds: ['gateway_down'],
+    allow_private: true,
+  })
+  t.equal(made.status, 201, await made.clone().text())
+  return called
+}
+
+test('replicas that start while Redis is away serve what they knew, and join when it is back', { skip }, async t => {
   const redis = await startRedis(t, { appendonly: 'yes' })
   const ports = { home: await startGateway(t, 'home'), nas: await startGateway(t, 'nas') }
-  const options = { name: 'a', url: redis.url, ports, home: folder(t) }
-  const before = await startReplica(t, options)
-  const beats = beatFor(t, [before], ['home', 'nas'])
-  await until('it is ready', () => isReady(before, 1))
-  const moved = await before.ask('PUT', '/gateway-pools/main/members', ['nas', 'home'])
-  t.equal(moved.status, 200)
-  beats.stop('home')
-  beats.stop('nas')
-  before.program.signal('SIGTERM')
-  await before.program.ended
+  const options = ['a', 'b', 'c'].map(name => ({ name, url: redis.url, ports, home: folder(t) }))
+  const start = (some: typeof options) => Promise.all(some.map(one => startReplica(t, one)))
+  const before = await start(options)
+  const [a] = before as [TestReplica]
+  const beats = beatFor(t, before, ['home', 'nas'])
+  for (const replica of before) await until('it is ready', () => isReady(replica, 3))
+  t.equal((await a.ask('PUT', '/gateway-pools/main/members', ['nas', 'home'])).status, 200)
+  for (const replica of before) await until('it goes by it', async () => (await serving(replica)) === 'nas')
   await redis.kill()
-
-  const after = await startReplica(t, options)
-  t.equal(await after.request(), 'nas', 'the file still says home, and is only the first content')
-  const refused = await after.ask('PUT', '/gateway-pools/main/members', ['home', 'nas'])
-  t.equal(refused.status, 503)
-  t.match(await refused.json(), { code: 'store_unavailable' })
-  const ready = await fetch(`${after.program.url.admin}/readyz`)
-  t.equal(ready.status, 200)
-  t.match(await ready.json(), { warnings: ['the store is away'] })
-  t.match(await after.program.fact('store_lost'), { replica: 'a' })
+  // One is told to stop, one dies, and one goes on.
+  for (const [n, signal] of (['SIGTERM', 'SIGKILL'] as const).entries()) {
+    before[n]?.program.signal(signal)
+    await before[n]?.program.ended
+  }
+  const again = await start(options.slice(0, 2))
+  const all = [...again, ...before.slice(2)]
+  beats.only(all)
+  for (const replica of all) {
+    t.equal(await replica.request(), 'nas', 'the file still says home, and is only the first content')
+    const refused = await replica.ask('PUT', '/gateway-pools/main/members', ['home', 'nas'])
+    t.equal(refused.status, 503)
+    t.match(await refused.json(), { code: 'store_unavailable' })
+    const ready = await fetch(`${replica.program.url.admin}/readyz`)
+    t.equal(ready.status, 200)
+    t.match(await ready.json(), { warnings: ['the store is away'] })
+    t.match(await replica.program.fact('store_lost'), { replica: replica.name })
+  }
   await redis.start()
-  t.match(await after.program.fact('store_recovered'), { replica: 'a' })
-  t.equal((await after.ask('PUT', '/gateway-pools/main/members', ['home', 'nas'])).status, 200)
-  t.match(await (await fetch(`${after.program.url.admin}/readyz`)).json(), { warnings: [] })
+  for (const replica of all) t.match(await replica.program.fact('store_recovered'), { replica: replica.name })
+  t.equal((await again[0]?.ask('PUT', '/gateway-pools/main/members', ['home', 'nas']))?.status, 200)
+  for (const replica of all) await until('all go by it', async () => (await replica.request()) === 'home')
+  t.match(await (await fetch(`${all[0]?.program.url.admin}/readyz`)).json(), { warnings: [] })
 })
-
-/** What is done to Redis, and how it is undone. */
-const faults: readonly {
-  readonly fault: string
-  readonly begin: (redis: RedisServer) => Promise<unknown>
-  readonly end: (redis: RedisServer) => Promise<unknown>
-}[] = [
-  { fault: 'is killed', begin: redis => redis.kill(), end: redis => redis.start() },
-  { fault: 'stands still', begin: async redis => redis.pause(), end: async redis => redis.resume() },
-  {
-    fault: 'only reads',
-    begin: redis => redis.client.call('REPLICAOF', '127.0.0.1', '1'),
-    end: redis => redis.client.call('REPLICAOF', 'NO', 'ONE'),
-  },
-  {
-    fault: 'takes nothing more',
-    begin: redis => redis.client.config('SET', 'maxmemory', '1'),
-    end: redis => redis.client.config('SET', 'maxmemory', '0'),
-  },
-  { fault: 'is emptied', begin: redis => redis.client.flushall(), end: async () => undefined },
-]
-
-for (const { fault, begin, end } of faults) {
-  test(`Redis ${fault}: no request fails, nobody moves, and all of it is told once`, { skip }, async t => {
-    const redis = await startRedis(t, { appendonly: 'yes' })
-    const ports = { home: await startGateway(t, 'home'), nas: await startGateway(t, 'nas') }
-    const replicas = await Promise.all(['a', 'b', 'c'].map(name => startReplica(t, { name, url: redis.url, ports })))
-    beatFor(t, replicas, ['home', 'nas'])
-    for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3))
-    const answers = new Set<string>()
-    let asking = true
-    const traffic = Promise.all(
-      replicas.map(async replica => {
-        while (asking) answers.add(await replica.request())
-      }),
-    )
-    await begin(redis)
-    await Promise.all(replicas.map(({ program }) => program.fact('store_lost')))
-    for (const replica of replicas) {
-      const refused = await replica.ask('PUT', '/gateway-pools/main/members', ['nas', 'home'])
-      t.equal(refused.status, 503)
-      t.match(await refused.json(), { code: /^store_(unavailable|refilling)$/ })
-    }
-    await end(redis)
-    const took = await until('all of them are back', async () => {
-      const statuses = await Promise.all(replicas.map(replica => replica.status()))
-      return statuses.every(({ store, replicas }) => store.available && replicas.length === 3)
-    })
-    t.comment(`back after ${Math.round(took)} ms`)
-    t.ok(took < 3_000, 'within three seconds')
-    const [replica] = replicas
-    t.equal((await replica?.ask('PUT', '/gateway-pools/main/members', ['nas', 'home']))?.status, 200)
-    for (const replica of replicas)
-      await until('the change is everywhere', async () => (await serving(replica)) === 'nas', 2_000)
-    asking = false
-    await traffic
-    t.strictSame([...answers].sort(), ['home', 'nas'], 'every request was served')
-    for (const { program } of replicas) program.signal('SIGTERM')
-    for (const { out } of await Promise.all(replicas.map(({ program }) => program.ended))) {
-      const told = (kind: string) => out.split('\n').filter(line => line.includes(`"kind":"${kind}"`)).length
-      t.equal(told('store_lost'), 1)
-      t.equal(told('store_recovered'), 1)
-      for (const kind of ['gateway_down', 'pool_failover_activated', 'cooldown_reset']) t.equal(told(kind), 0, kind)
-    }
-  })
-}
 
 test('two admins at once with one If-Match: one is taken; without it both are', { skip }, async t => {
   const redis = await startRedis(t)
@@ -180,30 +174,12 @@ test('the one in charge is killed, another one stands still: the third decides, 
 }, async t => {
   const redis = await startRedis(t)
   const ports = { home: await startGateway(t, 'home'), nas: await startGateway(t, 'nas') }
-  const called: string[] = []
-  const receiver = createServer((request, response) => {
-    called.push(String(request.headers['webhook-id']))
-    request.resume().on('end', () => response.end())
-  }).listen(0, '127.0.0.1')
-  await once(receiver, 'listening')
-  t.teardown(() => {
-    receiver.closeAllConnections()
-    receiver.close()
-  })
   const options = { url: redis.url, ports }
   const replicas = await Promise.all(['a', 'b', 'c'].map(name => startReplica(t, { name, ...options })))
   const [a] = replicas as [TestReplica]
   const beats = beatFor(t, replicas, ['home', 'nas'])
   for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3))
-  const { port } = receiver.address() as AddressInfo
-  const made = await a.ask('POST', '/webhooks', {
-    name: 'hook',
-    url: `http://127.0.0.1:${port}/`,
-    kinds: ['gateway_down'],
-    allow_private: true,
-  })
-  t.equal(made.status, 201, await made.clone().text())
-
+  const called = await receive(t, a)
   const charged = (await a.status()).replicas.find(({ evaluates }) => evaluates)?.name
   const [first, second, third] = replicas.toSorted(
     (one, two) => Number(two.name === charged) - Number(one.name === charged),

@@ -108,6 +108,8 @@ function open(address: Address, tls: Credentials, name: string, backOff: (times:
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
+    // One that is loading says how long it will take, and is often wrong.
+    maxLoadingRetryTime: LONGEST_WAIT,
     retryStrategy: backOff,
     // A master that became a replica: the next connection finds the new one.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),

@@ -1,0 +1,140 @@
+/** What can become of a Redis: real servers that are harmed while three replicas share them, and mended. */
+import { rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { ErrorCode } from '../../src/errors.ts'
+import type { Scope } from './launch.ts'
+import { type RedisServer, startRedis } from './redis.ts'
+import { startCluster, startSentinel } from './redis-groups.ts'
+import { CLUSTER } from './replicas.ts'
+import { until } from './until.ts'
+
+export interface RedisFault {
+  /** Redis …, in words. */
+  readonly title: string
+  /** What a change by the API is refused with meanwhile. */
+  readonly code: ErrorCode
+  /** Starts Redis. */
+  start(t: Scope): Promise<Victim>
+}
+
+export interface Victim {
+  /** For `store.url`. */
+  readonly url: string
+  begin(): Promise<unknown>
+  /** Resolves once Redis could be used again. Absent: it can, at once. */
+  readonly end?: (() => Promise<unknown>) | undefined
+}
+
+/** Of one server, which keeps what it has on its disk. */
+function ofOne(
+  title: string,
+  code: ErrorCode,
+  does: {
+    readonly begin: (redis: RedisServer) => Promise<unknown>
+    readonly end?: (redis: RedisServer) => Promise<unknown>
+    readonly settings?: Readonly<Record<string, string>>
+  },
+): RedisFault {
+  return {
+    title,
+    code,
+    async start(t) {
+      const redis = await startRedis(t, { appendonly: 'yes', ...does.settings })
+      const { begin, end } = does
+      return { url: redis.url, begin: () => begin(redis), end: end && (() => end(redis)) }
+    },
+  }
+}
+
+/** Keys that a server takes its time to load, with `key-load-delay`; it looks at its clients after each 1,024 of them. */
+const BALLAST = 12_000
+const LOAD_DELAY = 500 // µs a key
+
+export const REDIS_FAULTS: readonly RedisFault[] = [
+  ofOne('is killed', 'store_unavailable', { begin: redis => redis.kill(), end: redis => redis.start() }),
+  ofOne('stands still', 'store_unavailable', {
+    begin: async redis => redis.pause(),
+    end: async redis => redis.resume(),
+  }),
+  ofOne('only reads (`READONLY`)', 'store_unavailable', {
+    begin: redis => redis.client.call('REPLICAOF', '127.0.0.1', '1'),
+    end: redis => redis.client.call('REPLICAOF', 'NO', 'ONE'),
+  }),
+  ofOne('misses its replicas (`NOREPLICAS`)', 'store_unavailable', {
+    begin: redis => redis.client.config('SET', 'min-replicas-to-write', '1'),
+    end: redis => redis.client.config('SET', 'min-replicas-to-write', '0'),
+  }),
+  ofOne('is full (`OOM`)', 'store_unavailable', {
+    begin: redis => redis.client.config('SET', 'maxmemory', '1'),
+    end: redis => redis.client.config('SET', 'maxmemory', '0'),
+  }),
+  isLoading(),
+  ofOne('is emptied', 'store_refilling', { begin: redis => redis.client.flushall() }),
+  ofOne('is replaced by an empty one', 'store_refilling', {
+    async begin(redis) {
+      await redis.kill()
+      rmSync(join(dirname(redis.socket), 'appendonlydir'), { recursive: true })
+      await redis.start()
+    },
+  }),
+  ofOne('is another installation’s', 'store_foreign', {
+    async begin({ client }) {
+      const elsewhere = client.duplicate({ db: 1 })
+      await elsewhere.hset(`gatepool:{${CLUSTER}}:meta`, { generation: 'another', schema: 1, revision: 9 })
+      elsewhere.disconnect()
+      await client.call('SWAPDB', 0, 1)
+    },
+    end: ({ client }) => client.call('SWAPDB', 0, 1),
+  }),
+  {
+    title: 'Cluster loses a master until it is started again',
+    code: 'store_unavailable',
+    async start(t) {
+      const { url, masterOf } = await startCluster(t)
+      const master = await masterOf(CLUSTER)
+      return {
+        url,
+        begin: () => master.kill(),
+        async end() {
+          await master.start()
+          await until('a whole Cluster', async () => /cluster_state:ok/.test(await master.client.cluster('INFO')))
+        },
+      }
+    },
+  },
+  {
+    title: 'loses its master, and a Sentinel names another',
+    code: 'store_unavailable',
+    async start(t) {
+      const { url, master, replica } = await startSentinel(t, 3_000)
+      return {
+        url,
+        begin: () => master.kill(),
+        end: () =>
+          until('another master', async () => /^role:master/m.test(await replica.client.info('replication')), 30_000),
+      }
+    },
+  },
+]
+
+function isLoading(): RedisFault {
+  return {
+    title: 'is still `LOADING`',
+    code: 'store_unavailable',
+    async start(t) {
+      const redis = await startRedis(t, { appendonly: 'yes', 'key-load-delay': String(LOAD_DELAY) })
+      let loaded: Promise<void> | undefined
+      return {
+        url: redis.url,
+        async begin() {
+          const ballast = redis.client.pipeline()
+          for (let n = 0; n < BALLAST; n++) ballast.set(`ballast:${n}`, '')
+          await ballast.exec()
+          await redis.kill()
+          loaded = redis.start()
+        },
+        end: async () => loaded,
+      }
+    },
+  }
+}
