@@ -32,6 +32,8 @@ export interface Wanted {
   readonly filter: EventFilter
   /** Asked again and again: a token may be deleted or expire while its stream is open. */
   allowed(): boolean
+  /** Ms until its token expires, if it does. */
+  readonly expiresIn?: number | undefined
 }
 
 export interface EventStreams extends Disposable {
@@ -87,7 +89,13 @@ export function createEventStreams({ state, store, clock }: StreamsOptions): Eve
       const client: Client = { wanted, response, waiting: [], waitingBytes: 0, sent: new Set() }
       // From here on nothing is missed: what happens during the replay waits.
       clients.add(client)
-      response.on('close', () => clients.delete(client))
+      const { expiresIn } = wanted
+      // A timer may ring within the last ms.
+      const expiry = expiresIn === undefined ? null : clock.after(expiresIn + 1, dismiss)
+      response.on('close', () => {
+        clients.delete(client)
+        expiry?.[Symbol.dispose]()
+      })
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',

@@ -5,6 +5,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Fact } from '../core/events.ts'
+import { NO_POOL } from '../core/homes.ts'
 import type { State } from '../state.ts'
 
 /** One reading of a number that lives elsewhere. */
@@ -184,25 +185,33 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
     durations: () => traffic.connects(),
   })
 
-  const counter = (name: string, help: string) =>
-    new Counter({ name: PREFIX + name, help, labelNames: ['pool', 'kind'], registers })
-  const failovers = counter('failovers_total', 'Failovers of the pool')
-  const failbacks = counter('failbacks_total', 'Failbacks of the pool')
-  const ejections = counter('ejections_total', 'Members taken out by passive health')
+  const counter = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
+    new Counter({ name: PREFIX + name, help, labelNames, registers })
+  const failovers = counter('failovers_total', 'Failovers of the pool', 'pool', 'kind')
+  const failbacks = counter('failbacks_total', 'Failbacks of the pool', 'pool', 'kind')
+  const ejections = counter('ejections_total', 'Members taken out by passive health', 'pool', 'kind')
+  const heartbeats = counter('heartbeats_total', 'Beats heard', 'gateway')
+  const healthChecks = counter('health_checks_total', 'Active checks made', 'pool', 'gateway', 'result')
+
+  let { definitions } = state.snapshot.world
+  /** Names come and go: what was counted under one that is no more goes with it. */
+  const forgetStrangers = async () => {
+    if (definitions === state.snapshot.world.definitions) return
+    ;({ definitions } = state.snapshot.world)
+    const pools = new Set([NO_POOL, ...definitions.value.pools.map(({ name }) => name)])
+    const gateways = new Set(definitions.value.gateways.map(({ name }) => name))
+    const counters: readonly Counter[] = [failovers, failbacks, ejections, heartbeats, healthChecks]
+    for (const one of counters) {
+      for (const { labels } of (await one.get()).values) {
+        const { pool = NO_POOL, gateway } = labels
+        if (!pools.has(`${pool}`) || (gateway !== undefined && !gateways.has(`${gateway}`))) one.remove(labels)
+      }
+    }
+  }
 
   return {
-    heartbeats: new Counter({
-      name: `${PREFIX}heartbeats_total`,
-      help: 'Beats heard',
-      labelNames: ['gateway'],
-      registers,
-    }),
-    healthChecks: new Counter({
-      name: `${PREFIX}health_checks_total`,
-      help: 'Active checks made',
-      labelNames: ['pool', 'gateway', 'result'],
-      registers,
-    }),
+    heartbeats,
+    healthChecks,
     reloadSuccessful: new Gauge({
       name: `${PREFIX}config_last_reload_successful`,
       help: '1 when the last reload was taken',
@@ -221,6 +230,7 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
     },
     async render() {
       // Metric by metric, with a turn of the loop between them: a large page must not hold up traffic.
+      await forgetStrangers()
       const parts: string[] = []
       for (const { name } of registry.getMetricsAsArray()) {
         parts.push(await registry.getSingleMetricAsString(name))

@@ -1,5 +1,4 @@
 /** What TCP, TLS and UDP traffic has counted, read when somebody asks. */
-import type { AttemptEnd } from '../core/after.ts'
 import type { Slots } from './slots.ts'
 import type { TcpListener } from './tcp/listener.ts'
 import type { UdpListener } from './udp/listener.ts'
@@ -9,20 +8,10 @@ interface Sample {
   readonly value: number
 }
 
-/** pool → reason → how often it was tried elsewhere. */
-export type Retries = Map<string, Map<string, number>>
-
-export function countRetry(retries: Retries, pool: string, reason: AttemptEnd | 'status' | 'budget'): void {
-  const reasons = retries.get(pool) ?? new Map<string, number>()
-  retries.set(pool, reasons)
-  reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
-}
-
 export interface Counted {
   readonly tcp: () => Iterable<TcpListener>
   readonly udp: () => Iterable<UdpListener>
   readonly slots: Slots
-  readonly retries: Retries
 }
 
 export class L4Numbers {
@@ -30,11 +19,6 @@ export class L4Numbers {
 
   constructor(counted: Counted) {
     this.#counted = counted
-  }
-
-  *retries(): Iterable<Sample> {
-    for (const [pool, reasons] of this.#counted.retries)
-      for (const [reason, value] of reasons) yield { labels: { pool, reason }, value }
   }
 
   /** Connections and sessions that are open, by member. */

@@ -10,7 +10,7 @@ import { type Refusal, refuse } from '../errors.ts'
 import type { State } from '../state.ts'
 import { inRanges } from './address.ts'
 import type { ListenerStatus } from './http/http.ts'
-import { countRetry, L4Numbers, type Retries } from './l4-numbers.ts'
+import { L4Numbers } from './l4-numbers.ts'
 import { compileL4, type L4Route } from './l4-route.ts'
 import { whyNotListening } from './listen-errors.ts'
 import { type RouteListener, RouteListeners } from './route-listeners.ts'
@@ -68,7 +68,6 @@ export function createL4({
   warn = () => undefined,
   wire = tcpWire,
 }: L4Options): L4Traffic {
-  const retries: Retries = new Map()
   const slots = new Slots(random, shared.taken, () => NOTHING_HELD)
   const sessions = new Sessions(state)
   const passing = new Map<string, Passthrough>()
@@ -82,7 +81,7 @@ export function createL4({
     state,
     slots,
     now: () => clock.now(),
-    onRetry: (pool, reason) => countRetry(retries, pool ?? '', reason),
+    onRetry: (pool, reason) => shared.retries.count(pool ?? '', reason),
     wire,
     sessions,
     waiting: shared.waiting,
@@ -185,7 +184,7 @@ export function createL4({
       ),
     ],
     inFlight: slots.inFlight,
-    numbers: new L4Numbers({ tcp: tcpListeners, udp: () => udp.all(), slots, retries }),
+    numbers: new L4Numbers({ tcp: tcpListeners, udp: () => udp.all(), slots }),
     async drain() {
       unsubscribe()
       for (const { listener } of passing.values()) retire(listener)

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../clock.ts'
 import type { State } from '../state.ts'
+import { Retries } from './counted.ts'
 import { WaitingRoom } from './waiting.ts'
 
 /** Ms between two looks at those that wait. */
@@ -12,6 +13,7 @@ const SWEEP = 250
 export interface Shared extends Disposable {
   readonly waiting: WaitingRoom
   readonly taken: Taken
+  readonly retries: Retries
 }
 
 export function createShared({ state, clock }: { readonly state: State; readonly clock: Clock }): Shared {
@@ -20,6 +22,7 @@ export function createShared({ state, clock }: { readonly state: State; readonly
   return {
     waiting,
     taken: new Taken(),
+    retries: new Retries(),
     [Symbol.dispose]() {
       sweep[Symbol.dispose]()
       waiting[Symbol.dispose]()

@@ -5,6 +5,7 @@ import type { Refusal } from '../errors.ts'
 import type { State } from '../state.ts'
 import type { AccessLog } from '../telemetry/access.ts'
 import type { Sample, TrafficNumbers } from '../telemetry/metrics.ts'
+import { namesIn } from './counted.ts'
 import { countDuration, DURATION_BOUNDS, type DurationCounts, noDurations } from './http/counters.ts'
 import { createHttp, type ListenerStatus } from './http/http.ts'
 import { createL4 } from './l4.ts'
@@ -49,12 +50,22 @@ export function createTraffic({ state, clock, random, access, warn }: TrafficOpt
   const l4 = createL4({ state, clock, random, shared, warn, wire })
   let passing: readonly Listener[] = []
   const both = (
-    what: 'retries' | 'upstreamErrors' | 'inFlight' | 'connectionsActive' | 'connectionsTotal' | 'connectionsRefused',
+    what: 'upstreamErrors' | 'inFlight' | 'connectionsActive' | 'connectionsTotal' | 'connectionsRefused',
   ) =>
     function* (): Iterable<Sample> {
       yield* http.numbers[what]()
       yield* l4.numbers[what]()
     }
+
+  let { definitions } = state.snapshot.world
+  const stop = state.onChange(() => {
+    if (definitions === state.snapshot.world.definitions) return
+    ;({ definitions } = state.snapshot.world)
+    const names = namesIn(definitions.value)
+    http.numbers.keepOnly(names)
+    shared.retries.keepOnly(names)
+    for (const pool of connects.keys()) if (!names.pools.has(pool)) connects.delete(pool)
+  })
 
   return {
     async apply(listeners) {
@@ -79,7 +90,7 @@ export function createTraffic({ state, clock, random, access, warn }: TrafficOpt
       *connects() {
         for (const [pool, { counts, sum }] of connects) yield { labels: { pool }, bounds: DURATION_BOUNDS, counts, sum }
       },
-      retries: both('retries'),
+      retries: () => shared.retries.samples(),
       upstreamErrors: both('upstreamErrors'),
       inFlight: both('inFlight'),
       connectionsActive: both('connectionsActive'),
@@ -95,6 +106,7 @@ export function createTraffic({ state, clock, random, access, warn }: TrafficOpt
       await Promise.all([http.drain(), l4.drain()])
     },
     close() {
+      stop()
       shared[Symbol.dispose]()
       http.close()
       l4.close()

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { createEventStreams, MOST_BEHIND, MOST_STREAMS, type Wanted } from '../../src/admin/stream.ts'
 import type { Fact } from '../../src/core/events.ts'
 import { type TestAdmin, TOKEN, testAdmin } from '../support/admin.ts'
+import { type HandClock, handClock } from '../support/hand-clock.ts'
 
 const STREAM = '/api/v1/events/stream'
 
@@ -175,17 +176,37 @@ test('the end of the server ends a stream that is still sending the history to a
   t.notMatch(it.logged(), 'error')
 })
 
-test('a stream shows every 15 s that it lives', async t => {
-  await using it = await testAdmin()
-  const { state, store, clock } = it
-  const streams = createEventStreams({ state, store, clock })
-  const wanted: Wanted = { after: undefined, last: 0, filter: {}, allowed: () => true }
-  const server = createServer((_, response) => void streams.open(response, wanted)).listen(0, '127.0.0.1')
+/** A stream on a clock that is moved by hand. */
+async function alone(t: Test, wanted: Partial<Wanted>, clock: HandClock) {
+  const it = await testAdmin({}, undefined, clock)
+  const streams = createEventStreams({ state: it.state, store: it.store, clock })
+  const asked: Wanted = { after: undefined, last: 0, filter: {}, allowed: () => true, ...wanted }
+  const server = createServer((_, response) => void streams.open(response, asked)).listen(0, '127.0.0.1')
   await once(server, 'listening')
-  using stream = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const stream = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  t.teardown(async () => {
+    stream[Symbol.dispose]()
+    streams[Symbol.dispose]()
+    server.close()
+    await it[Symbol.asyncDispose]()
+  })
   t.match(await stream.next(), /^retry/)
+  return stream
+}
+
+test('a stream shows every 15 s that it lives', async t => {
+  const clock = handClock()
+  const stream = await alone(t, {}, clock)
   clock.advance(15_000)
   t.match(await stream.next(), /^:/)
-  streams[Symbol.dispose]()
-  server.close()
+})
+
+test('a stream ends when its token expires, and not before', async t => {
+  const clock = handClock()
+  const expires = clock.now() + 40_000
+  const stream = await alone(t, { allowed: () => clock.now() < expires, expiresIn: 40_000 }, clock)
+  clock.advance(39_999)
+  for (let signs = 0; signs < 2; signs++) t.match(await stream.next(), /^:/)
+  clock.advance(2)
+  await t.rejects(stream.next())
 })

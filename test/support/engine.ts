@@ -73,7 +73,7 @@ export async function startEngine(written: Written, options: EngineOptions = {})
       return answer
     },
     counted: codeClass => sum([...http.numbers.requests()].filter(({ labels }) => labels.code_class === codeClass)),
-    retries: () => Object.fromEntries([...http.numbers.retries()].map(({ labels, value }) => [labels.reason, value])),
+    retries: () => Object.fromEntries([...shared.retries.samples()].map(({ labels, value }) => [labels.reason, value])),
     async [Symbol.asyncDispose]() {
       trials?.[Symbol.dispose]()
       shared[Symbol.dispose]()

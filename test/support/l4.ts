@@ -5,6 +5,7 @@ import type { definitions } from '../../src/config/definitions.ts'
 import { listener } from '../../src/config/schema.ts'
 import type { Fact } from '../../src/core/events.ts'
 import { createState, type State } from '../../src/state.ts'
+import type { Sample } from '../../src/telemetry/metrics.ts'
 import { createL4, type L4Traffic } from '../../src/traffic/l4.ts'
 import { createShared } from '../../src/traffic/shared.ts'
 import { watchTrials } from '../../src/watch/trials.ts'
@@ -27,6 +28,7 @@ export interface L4 extends AsyncDisposable {
   define(written: Written): Promise<void>
   /** Connections and sessions that are open. */
   inFlight(): number
+  retries(): readonly Sample[]
 }
 
 export interface L4Options {
@@ -76,6 +78,7 @@ export async function startL4(written: Written, options: L4Options = {}): Promis
     facts,
     port,
     inFlight,
+    retries: () => [...shared.retries.samples()],
     connect: name => RawPeer.to(port(name)),
     async define(next) {
       state.apply({ kind: 'loaded', definitions: define(next), changed: [], at: clock.now() })

@@ -41,6 +41,7 @@ export function eventHandlers(options: HandlerOptions): HandlersOf<typeof eventE
           last: query.limit ?? 0,
           filter: given({ kinds: query.kind, subject: query.subject }),
           allowed,
+          expiresIn: by.expires_at === undefined ? undefined : by.expires_at - store.now(),
         })
         .catch(error => options.log.error({ err: error, request_id: request.id }, 'a live stream broke'))
       return reply

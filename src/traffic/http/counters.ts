@@ -2,6 +2,7 @@
  * What HTTP traffic counts: plain numbers, found once per route and added to per request, read when somebody asks for the metrics.
  */
 import type { RouteEntry } from '../../core/routes.ts'
+import type { Names } from '../counted.ts'
 
 /** Upper bounds of the duration histogram in seconds: powers of two from 0.5 ms, so that a bucket is found without a search. */
 export const DURATION_BOUNDS: readonly number[] = Array.from({ length: 16 }, (_, i) => 2 ** i / 2000)
@@ -44,6 +45,13 @@ export class ListenerCounts {
     const counts = this.#named(name, 'pool' in target ? target.pool : '')
     this.#entries.set(entry, counts)
     return counts
+  }
+
+  /** Lets go of what was counted under other names. A request that still runs on such a route is counted nowhere. */
+  keepOnly({ routes, pools }: Names): void {
+    for (const [key, { route, pool }] of this.routes)
+      if (!routes.has(route) || !pools.has(pool)) this.routes.delete(key)
+    for (const pool of this.durations.keys()) if (!pools.has(pool)) this.durations.delete(pool)
   }
 
   #named(route: string, pool: string): RouteCounts {

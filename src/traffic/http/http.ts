@@ -4,11 +4,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import type { Listener } from '../../config/schema.ts'
-import type { AttemptEnd } from '../../core/after.ts'
 import { type Refusal, refuse } from '../../errors.ts'
 import type { State } from '../../state.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
 import { inRanges } from '../address.ts'
+import type { Names } from '../counted.ts'
 import { whyNotListening } from '../listen-errors.ts'
 import { Sessions } from '../sessions.ts'
 import type { Shared } from '../shared.ts'
@@ -60,11 +60,10 @@ export interface HttpOptions {
 }
 
 export function createHttp({ state, clock, random, shared, access = null, wire = tcpWire }: HttpOptions): HttpTraffic {
-  const { waiting, taken } = shared
+  const { waiting, taken, retries } = shared
   const listeners = new Map<string, HttpListener>()
   /** Closed to new connections, and when the last of theirs has gone. */
   const leaving = new Map<HttpListener, Promise<void>>()
-  const retries = new Map<string, Map<string, number>>()
   const slots = new Slots(random, taken, () => new IdleConnections())
   const sessions = new Sessions(state)
   let coarse = performance.now() + SWEEP
@@ -76,7 +75,7 @@ export function createHttp({ state, clock, random, shared, access = null, wire =
     sessions,
     waiting,
     now: () => clock.now(),
-    onRetry: (pool, reason) => count(retries, pool ?? '', reason),
+    onRetry: (pool, reason) => retries.count(pool ?? '', reason),
     wire,
     coarseNow: () => coarse,
     nextRequestId: requestIds(),
@@ -140,7 +139,7 @@ export function createHttp({ state, clock, random, shared, access = null, wire =
         open,
       })),
     inFlight: slots.inFlight,
-    numbers: new HttpNumbers(listeners, slots, retries),
+    numbers: new HttpNumbers(listeners, slots),
     async drain() {
       await Promise.all([...[...listeners.values()].map(listener => listener.drain()), ...leaving.values()])
     },
@@ -157,16 +156,15 @@ export function createHttp({ state, clock, random, shared, access = null, wire =
 export class HttpNumbers {
   readonly #listeners: ReadonlyMap<string, HttpListener>
   readonly #slots: Slots
-  readonly #retries: ReadonlyMap<string, ReadonlyMap<string, number>>
 
-  constructor(
-    listeners: ReadonlyMap<string, HttpListener>,
-    slots: Slots,
-    retries: ReadonlyMap<string, ReadonlyMap<string, number>>,
-  ) {
+  constructor(listeners: ReadonlyMap<string, HttpListener>, slots: Slots) {
     this.#listeners = listeners
     this.#slots = slots
-    this.#retries = retries
+  }
+
+  /** Lets go of what was counted under other names. */
+  keepOnly(names: Names): void {
+    for (const { counts } of this.#listeners.values()) counts.keepOnly(names)
   }
 
   *requests(): Iterable<Sample> {
@@ -186,11 +184,6 @@ export class HttpNumbers {
         yield { labels: { listener, pool }, bounds: DURATION_BOUNDS, counts: buckets, sum }
       }
     }
-  }
-
-  *retries(): Iterable<Sample> {
-    for (const [pool, reasons] of this.#retries)
-      for (const [reason, value] of reasons) yield { labels: { pool, reason }, value }
   }
 
   /** Requests that run now and tunnels that are open. */
@@ -224,15 +217,6 @@ export class HttpNumbers {
         if (value > 0) yield { labels: { listener, protocol: 'http', reason }, value }
     }
   }
-}
-
-function count(counts: Map<string, Map<string, number>>, pool: string, reason: AttemptEnd | 'status' | 'budget'): void {
-  let reasons = counts.get(pool)
-  if (reasons === undefined) {
-    reasons = new Map()
-    counts.set(pool, reasons)
-  }
-  reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
 }
 
 /** Which of the listeners that are open stand for which of those that are wanted, by name; one with another name may keep its address. */
