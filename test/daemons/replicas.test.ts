@@ -1,11 +1,18 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { type Test, test } from 'tap'
+import { test } from 'tap'
 import type { FactKind } from '../../src/core/events.ts'
 import { folder } from '../support/launch.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
-import { beatFor, endAll, isReady, serving, startGateway, startReplica, type TestReplica } from '../support/replicas.ts'
+import {
+  beatFor,
+  endAll,
+  isReady,
+  serving,
+  startGateway,
+  startReceiver,
+  startReplica,
+  type TestReplica,
+  tellHook,
+} from '../support/replicas.ts'
 import { startTraffic } from '../support/traffic.ts'
 import { until } from '../support/until.ts'
 
@@ -32,7 +39,8 @@ for (const { title, rights, apart } of [
     const [a, b, c] = replicas as [TestReplica, TestReplica, TestReplica]
     const beats = beatFor(t, replicas, ['home', 'nas'])
     for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3))
-    const called = await receive(t, a)
+    const receiver = await startReceiver(t)
+    await tellHook(a, receiver, 'gateway_down')
     const { answered, stop } = startTraffic(t, replicas)
     const { replicas: seen } = await a.status()
     t.strictSame(
@@ -57,7 +65,7 @@ for (const { title, rights, apart } of [
     t.comment(`moved after ${took.map(Math.round)} ms`)
     t.ok(Math.max(...took) < THRESHOLD + apart, 'soon after the threshold')
     t.ok(Math.max(...took) - Math.min(...took) < apart, 'and together')
-    await until('the webhook was told', async () => called.length > 0)
+    await until('the webhook was told', async () => receiver.ids.length > 0)
 
     beats.start('home')
     for (const replica of replicas) await until('it is back', async () => (await serving(replica)) === 'home')
@@ -76,31 +84,8 @@ for (const { title, rights, apart } of [
     t.equal(sum('first_alive'), 2)
     t.equal(sum('replica_joined'), 3)
     t.equal(sum('store_lost'), 0)
-    t.equal(called.length, 1)
+    t.equal(receiver.ids.length, 1)
   })
-
-/** The ids of what a webhook for `gateway_down` is told. */
-async function receive(t: Test, replica: TestReplica): Promise<readonly string[]> {
-  const called: string[] = []
-  const receiver = createServer((request, response) => {
-    called.push(String(request.headers['webhook-id']))
-    request.resume().on('end', () => response.end())
-  }).listen(0, '127.0.0.1')
-  await once(receiver, 'listening')
-  t.teardown(() => {
-    receiver.closeAllConnections()
-    receiver.close()
-  })
-  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`
-  const made = await replica.ask('POST', '/webhooks', {
-    name: 'hook',
-    url,
-    kinds: ['gateway_down'],
-    allow_private: true,
-  })
-  t.equal(made.status, 201, await made.clone().text())
-  return called
-}
 
 test('replicas that start while Redis is away serve what they knew, and join when it is back', { skip }, async t => {
   const redis = await startRedis(t, { appendonly: 'yes' })
@@ -179,7 +164,8 @@ test('the one in charge is killed, another one stands still: the third decides, 
   const [a] = replicas as [TestReplica]
   const beats = beatFor(t, replicas, ['home', 'nas'])
   for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3))
-  const called = await receive(t, a)
+  const receiver = await startReceiver(t)
+  await tellHook(a, receiver, 'gateway_down')
   const charged = (await a.status()).replicas.find(({ evaluates }) => evaluates)?.name
   const [first, second, third] = replicas.toSorted(
     (one, two) => Number(two.name === charged) - Number(one.name === charged),
@@ -191,12 +177,12 @@ test('the one in charge is killed, another one stands still: the third decides, 
   await until('the third sends to nas', async () => (await third.request()) === 'nas', 5_000)
   t.match(await third.program.fact('gateway_down'), { subject: 'home' })
   t.match(await third.program.fact('replica_left', first.name), { cause: 'silent' })
-  await until('the webhook was told', async () => called.length > 0)
+  await until('the webhook was told', async () => receiver.ids.length > 0)
   beats.start('home')
   await third.program.fact('gateway_alive', 'home')
   second.program.signal('SIGCONT')
   await until('the one that stood still has caught up', async () => (await serving(second)) === 'home')
-  t.equal(called.length, 1)
+  t.equal(receiver.ids.length, 1)
   second.program.signal('SIGTERM')
   const { out } = await second.program.ended
   for (const kind of ['gateway_down', 'cooldown_reset', 'pool_failover_activated'])

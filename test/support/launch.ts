@@ -16,7 +16,7 @@ export const WITHOUT_TAP = ['-u', 'NODE_OPTIONS'] as const
 export type Scope = Pick<Test, 'teardown'>
 
 /** Ms that a line may be waited for unless a test says otherwise. */
-const PATIENCE = 10_000
+const PATIENCE = 30_000
 
 export interface Ended {
   readonly code: number | null
@@ -34,14 +34,19 @@ export interface Launched {
   readonly ended: Promise<Ended>
 }
 
+export interface LaunchOptions {
+  readonly env?: Record<string, string>
+  readonly launcher?: string
+  /** Modules of the test that are loaded into the process before gatepool. */
+  readonly preload?: readonly string[]
+}
+
 /** Runs a command of gatepool; at the end of the test its process is killed if it is still there. */
-export function launch(
-  t: Scope,
-  args: readonly string[],
-  { env = {}, launcher = LAUNCHER }: { readonly env?: Record<string, string>; readonly launcher?: string } = {},
-): Launched {
+export function launch(t: Scope, args: readonly string[], options: LaunchOptions = {}): Launched {
+  const { env = {}, launcher = LAUNCHER, preload = [] } = options
+  const preloaded = preload.map(module => `--import=${module}`)
   // Nothing else of the environment: somebody's settings for gatepool are not meant for a test.
-  const child = spawn('env', [...WITHOUT_TAP, process.execPath, launcher, ...args], {
+  const child = spawn('env', [...WITHOUT_TAP, process.execPath, ...preloaded, launcher, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

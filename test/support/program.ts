@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FactKind } from '../../src/core/events.ts'
-import { type Ended, folder, launch, type Scope } from './launch.ts'
+import { type Ended, folder, type LaunchOptions, launch, type Scope } from './launch.ts'
 
 /** Of the bootstrap administrator: it comes from the environment, as the configuration asks for it. */
 export const ADMIN_TOKEN = 'a-token-for-tests'
@@ -12,6 +12,8 @@ export interface Program {
   readonly url: Readonly<Record<string, string>>
   /** A fact of this kind (and about this subject) that was not answered before, as it was logged; rejects after `ms`. */
   fact(kind: FactKind, subject?: string, ms?: number): Promise<Readonly<Record<string, unknown>>>
+  /** A line of stdout that was not answered before; rejects after `ms`. */
+  line(wanted: (line: string) => boolean, what: string, ms?: number): Promise<string>
   /** Replaces the configuration file at once, as editors do. */
   configure(yaml: string): void
   signal(signal: NodeJS.Signals): void
@@ -20,13 +22,13 @@ export interface Program {
 
 /**
  * Runs `gatepool run` with `yaml` and resolves when it listens; rejects, with what it wrote, when it ends instead. Its store is in `home`, a
- * folder that goes with the test. `more` is added to its environment.
+ * folder that goes with the test.
  */
 export async function runProgram(
   t: Scope,
   yaml: string,
   home = folder(t),
-  more: Readonly<Record<string, string>> = {},
+  options: LaunchOptions = {},
 ): Promise<Program> {
   const file = join(home, 'gatepool.yaml')
   const configure = (text: string) => {
@@ -34,8 +36,8 @@ export async function runProgram(
     renameSync(`${file}.new`, file)
   }
   configure(yaml)
-  const env = { GATEPOOL_ADMIN_TOKEN: ADMIN_TOKEN, GATEPOOL_STORE_PATH: join(home, 'gatepool.db'), ...more }
-  const { child, line, ended } = launch(t, ['run', '-c', file], { env })
+  const own = { GATEPOOL_ADMIN_TOKEN: ADMIN_TOKEN, GATEPOOL_STORE_PATH: join(home, 'gatepool.db') }
+  const { child, line, ended } = launch(t, ['run', '-c', file], { ...options, env: { ...own, ...options.env } })
   const listens = await Promise.race([once(child.stderr ?? child, 'data'), ended])
   if (!Array.isArray(listens) || !String(listens).startsWith('gatepool listens:'))
     throw new Error(`it did not start: ${JSON.stringify(listens)}`)
@@ -49,6 +51,7 @@ export async function runProgram(
       }
       return JSON.parse(await line(wanted, `fact ${kind} of ${subject ?? 'anybody'}`, ms))
     },
+    line,
     configure,
     signal: signal => void child.kill(signal),
     ended,

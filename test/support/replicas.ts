@@ -2,12 +2,16 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { FactKind } from '../../src/core/events.ts'
-import type { Scope } from './launch.ts'
+import type { LaunchOptions, Scope } from './launch.ts'
 import { ADMIN_TOKEN, type Program, runProgram } from './program.ts'
 
 /** Ms that an answer may be waited for. */
 const PATIENCE = 20_000
+
+/** Code that Node has compiled: tests that start hundreds of replicas compile it once. */
+const COMPILED = join(import.meta.dirname, '../../node_modules/.cache/compiled')
 
 /** The name of the gatepool cluster. */
 export const CLUSTER = 'test'
@@ -51,6 +55,34 @@ export async function startGateway(t: Scope, name: string): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+/** A receiver of webhooks that takes everything. */
+export interface Receiver {
+  readonly url: string
+  /** The ids that came, each as often as it came. */
+  readonly ids: readonly string[]
+}
+
+export async function startReceiver(t: Scope): Promise<Receiver> {
+  const ids: string[] = []
+  const server = createServer((request, response) => {
+    ids.push(String(request.headers['webhook-id']))
+    request.resume().on('end', () => response.end())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, ids }
+}
+
+/** Has `receiver` told of every fact of `kind`. */
+export async function tellHook(replica: TestReplica, receiver: Receiver, kind: string): Promise<void> {
+  const hook = { name: 'hook', url: receiver.url, kinds: [kind], allow_private: true }
+  const made = await replica.ask('POST', '/webhooks', hook)
+  if (made.status !== 201) throw new Error(await made.text())
+}
+
 export interface ReplicaOptions {
   readonly name: string
   readonly url: string
@@ -69,14 +101,13 @@ export interface ReplicaOptions {
   readonly store?: string
   /** More lines of the file. */
   readonly more?: string
-  /** More of its environment. */
-  readonly env?: Readonly<Record<string, string>>
+  readonly launched?: LaunchOptions
 }
 
 /** One pool `main` in failover mode, the gateways in their order, and a route that takes everything. */
 export async function startReplica(t: Scope, options: ReplicaOptions): Promise<TestReplica> {
   const { name, url, ports, threshold = 2_000, definitions = 'store', more = '', store = '', home } = options
-  const { liveness = 'heartbeat', active = '', env } = options
+  const { liveness = 'heartbeat', active = '', launched = {} } = options
   const gateways = Object.entries(ports).map(
     ([gateway, port]) => `  - { name: ${gateway}, address: 127.0.0.1, http_port: ${port}, liveness: ${liveness} }`,
   )
@@ -100,7 +131,7 @@ routes:
   - { name: all, target: { pool: main } }
 ${more}`,
     home,
-    env,
+    { ...launched, env: { NODE_COMPILE_CACHE: COMPILED, ...launched.env } },
   )
   const ask: TestReplica['ask'] = (method, path, body, headers = {}, most = PATIENCE) =>
     fetch(`${program.url.admin}/api/v1${path}`, {
@@ -134,8 +165,8 @@ export interface Beating {
   only(replicas: readonly TestReplica[]): void
 }
 
-/** Beats for `gateways` a few times a second, each beat at the next replica in turn that answers. */
-export function beatFor(t: Scope, replicas: readonly TestReplica[], gateways: readonly string[]): Beating {
+/** Beats for `gateways` every `ms`, each beat at the next replica in turn that answers. */
+export function beatFor(t: Scope, replicas: readonly TestReplica[], gateways: readonly string[], ms = 50): Beating {
   const silent = new Set<string>()
   let targets = replicas
   let turn = 0
@@ -146,7 +177,7 @@ export function beatFor(t: Scope, replicas: readonly TestReplica[], gateways: re
       const beat = { instance: `${gateway}-1`, state: 'ready' }
       void replica?.ask('POST', `/gateways/${gateway}/heartbeat`, beat).catch(() => undefined)
     }
-  }, 50)
+  }, ms)
   t.teardown(() => clearInterval(timer))
   return {
     stop: gateway => void silent.add(gateway),
