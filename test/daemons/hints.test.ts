@@ -45,7 +45,7 @@ async function stage(t: Test, options: (name: string) => Partial<ReplicaOptions>
 
 /** Who answers; requests of each replica ask for a path of its own. */
 async function ask({ name, program }: TestReplica): Promise<string> {
-  return await (await fetch(`${program.url.web}/${name}`)).text()
+  return await (await fetch(`${program.url.web}/${name}`, { signal: AbortSignal.timeout(20_000) })).text()
 }
 
 const why = async (replica: TestReplica) =>

@@ -112,16 +112,14 @@ test('replicas that start while Redis is away serve what they knew, and join whe
     const refused = await replica.ask('PUT', '/gateway-pools/main/members', ['home', 'nas'])
     t.equal(refused.status, 503)
     t.match(await refused.json(), { code: 'store_unavailable' })
-    const ready = await fetch(`${replica.program.url.admin}/readyz`)
-    t.equal(ready.status, 200)
-    t.match(await ready.json(), { warnings: ['the store is away'] })
+    t.strictSame(await replica.ready(), { status: 200, warnings: ['the store is away'] })
     t.match(await replica.program.fact('store_lost'), { replica: replica.name })
   }
   await redis.start()
   for (const replica of all) t.match(await replica.program.fact('store_recovered'), { replica: replica.name })
   t.equal((await again[0]?.ask('PUT', '/gateway-pools/main/members', ['home', 'nas']))?.status, 200)
   for (const replica of all) await until('all go by it', async () => (await replica.request()) === 'home')
-  t.match(await (await fetch(`${all[0]?.program.url.admin}/readyz`)).json(), { warnings: [] })
+  for (const replica of all) t.strictSame(await replica.ready(), { status: 200, warnings: [] })
 })
 
 test('two admins at once with one If-Match: one is taken; without it both are', { skip }, async t => {

@@ -33,7 +33,20 @@ export function findProgram(names: readonly string[], packages: readonly string[
     if (missing !== null) throw new Error(missing[0].trim())
     return { path, env }
   } catch (error) {
-    return `no ${names[0]} on PATH, and it cannot be fetched: ${error instanceof Error ? error.message.split('\n')[0] : error}`
+    return `no ${names[0]} on PATH, and it cannot be fetched: ${reason(error)}`
+  }
+}
+
+/** Where the shared library `name` (`faketime/libfaketime.so.1`) of `packages` is, or why there is none. */
+export function findLibrary(name: string, packages: readonly string[]): Program | string {
+  const place = join('usr/lib', `${machine()}-linux-gnu`, name)
+  const installed = join('/', place)
+  if (existsSync(installed)) return { path: installed, env: {} }
+  try {
+    const path = join(fetched(packages), place)
+    return existsSync(path) ? { path, env: {} } : `${packages} has no ${place}`
+  } catch (error) {
+    return `no ${installed}, and it cannot be fetched: ${reason(error)}`
   }
 }
 
@@ -92,5 +105,7 @@ function run(file: string, args: readonly string[], options: { readonly cwd?: st
   const env = { ...process.env, ...options.env }
   return execFileSync(file, args, { ...options, env, stdio: ['ignore', 'pipe', 'ignore'], timeout: 120_000 }).toString()
 }
+
+const reason = (error: unknown) => (error instanceof Error ? error.message.split('\n')[0] : String(error))
 
 const machine = () => ({ x64: 'x86_64', arm64: 'aarch64' })[process.arch as string] ?? process.arch

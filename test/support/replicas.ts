@@ -40,6 +40,8 @@ export interface TestReplica {
     most?: number,
   ): Promise<Response>
   status(): Promise<Status>
+  /** What `/readyz` says. */
+  ready(): Promise<{ readonly status: number; readonly warnings: readonly string[] }>
   /** The name of the gateway that answers a request, or the status that came instead. */
   request(): Promise<string>
 }
@@ -149,6 +151,11 @@ ${more}`,
     program,
     ask,
     status: async () => (await (await ask('GET', '/status')).json()) as Status,
+    async ready() {
+      const answer = await fetch(`${program.url.admin}/readyz`, { signal: AbortSignal.timeout(PATIENCE) })
+      const { warnings } = (await answer.json()) as { readonly warnings: readonly string[] }
+      return { status: answer.status, warnings }
+    },
     async request() {
       const response = await fetch(program.url.web ?? '', { signal: AbortSignal.timeout(PATIENCE) })
       const [name = ''] = (await response.text()).split(' ')
@@ -199,7 +206,10 @@ export async function isReady(replica: TestReplica, count: number): Promise<bool
 
 /** Ends the replicas; answers how often each of them has told a fact of `kind`. */
 export async function endAll(replicas: readonly TestReplica[]): Promise<(kind: FactKind) => number[]> {
-  for (const { program } of replicas) program.signal('SIGTERM')
+  const end = (signal: NodeJS.Signals) => replicas.forEach(({ program }) => void program.signal(signal))
+  end('SIGTERM')
+  const late = setTimeout(end, PATIENCE, 'SIGKILL')
   const lines = (await Promise.all(replicas.map(({ program }) => program.ended))).map(({ out }) => out.split('\n'))
+  clearTimeout(late)
   return kind => lines.map(of => of.filter(line => line.includes(`"kind":"${kind}"`)).length)
 }
