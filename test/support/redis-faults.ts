@@ -11,8 +11,8 @@ import { until } from './until.ts'
 export interface RedisFault {
   /** Redis …, in words. */
   readonly title: string
-  /** What a change by the API is refused with meanwhile. */
-  readonly code: ErrorCode
+  /** What changes by the API are refused with meanwhile: one of these. */
+  readonly codes: readonly ErrorCode[]
   /** Starts Redis. */
   start(t: Scope): Promise<Victim>
 }
@@ -28,7 +28,7 @@ export interface Victim {
 /** Of one server, which keeps what it has on its disk. */
 function ofOne(
   title: string,
-  code: ErrorCode,
+  codes: readonly ErrorCode[],
   does: {
     readonly begin: (redis: RedisServer) => Promise<unknown>
     readonly end?: (redis: RedisServer) => Promise<unknown>
@@ -37,7 +37,7 @@ function ofOne(
 ): RedisFault {
   return {
     title,
-    code,
+    codes,
     async start(t) {
       const redis = await startRedis(t, { appendonly: 'yes', ...does.settings })
       const { begin, end } = does
@@ -51,33 +51,33 @@ const BALLAST = 12_000
 const LOAD_DELAY = 500 // µs a key
 
 export const REDIS_FAULTS: readonly RedisFault[] = [
-  ofOne('is killed', 'store_unavailable', { begin: redis => redis.kill(), end: redis => redis.start() }),
-  ofOne('stands still', 'store_unavailable', {
+  ofOne('is killed', ['store_unavailable'], { begin: redis => redis.kill(), end: redis => redis.start() }),
+  ofOne('stands still', ['store_unavailable'], {
     begin: async redis => redis.pause(),
     end: async redis => redis.resume(),
   }),
-  ofOne('only reads (`READONLY`)', 'store_unavailable', {
+  ofOne('only reads (`READONLY`)', ['store_unavailable'], {
     begin: redis => redis.client.call('REPLICAOF', '127.0.0.1', '1'),
     end: redis => redis.client.call('REPLICAOF', 'NO', 'ONE'),
   }),
-  ofOne('misses its replicas (`NOREPLICAS`)', 'store_unavailable', {
+  ofOne('misses its replicas (`NOREPLICAS`)', ['store_unavailable'], {
     begin: redis => redis.client.config('SET', 'min-replicas-to-write', '1'),
     end: redis => redis.client.config('SET', 'min-replicas-to-write', '0'),
   }),
-  ofOne('is full (`OOM`)', 'store_unavailable', {
+  ofOne('is full (`OOM`)', ['store_unavailable'], {
     begin: redis => redis.client.config('SET', 'maxmemory', '1'),
     end: redis => redis.client.config('SET', 'maxmemory', '0'),
   }),
   isLoading(),
-  ofOne('is emptied', 'store_refilling', { begin: redis => redis.client.flushall() }),
-  ofOne('is replaced by an empty one', 'store_refilling', {
+  ofOne('is emptied', ['store_refilling'], { begin: redis => redis.client.flushall() }),
+  ofOne('is replaced by an empty one', ['store_unavailable', 'store_refilling'], {
     async begin(redis) {
       await redis.kill()
       rmSync(join(dirname(redis.socket), 'appendonlydir'), { recursive: true })
       await redis.start()
     },
   }),
-  ofOne('is another installation’s', 'store_foreign', {
+  ofOne('is another installation’s', ['store_foreign'], {
     async begin({ client }) {
       const elsewhere = client.duplicate({ db: 1 })
       await elsewhere.hset(`gatepool:{${CLUSTER}}:meta`, { generation: 'another', schema: 1, revision: 9 })
@@ -88,7 +88,7 @@ export const REDIS_FAULTS: readonly RedisFault[] = [
   }),
   {
     title: 'Cluster loses a master until it is started again',
-    code: 'store_unavailable',
+    codes: ['store_unavailable'],
     async start(t) {
       const { url, masterOf } = await startCluster(t)
       const master = await masterOf(CLUSTER)
@@ -104,7 +104,7 @@ export const REDIS_FAULTS: readonly RedisFault[] = [
   },
   {
     title: 'loses its master, and a Sentinel names another',
-    code: 'store_unavailable',
+    codes: ['store_unavailable'],
     async start(t) {
       const { url, master, replica } = await startSentinel(t, 3_000)
       return {
@@ -120,7 +120,7 @@ export const REDIS_FAULTS: readonly RedisFault[] = [
 function isLoading(): RedisFault {
   return {
     title: 'is still `LOADING`',
-    code: 'store_unavailable',
+    codes: ['store_unavailable'],
     async start(t) {
       const redis = await startRedis(t, { appendonly: 'yes', 'key-load-delay': String(LOAD_DELAY) })
       let loaded: Promise<void> | undefined
