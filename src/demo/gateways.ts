@@ -10,7 +10,7 @@ const PROGRAM = join(import.meta.dirname, `sample-gateway${extname(import.meta.f
 
 export interface SampleGateway extends AsyncDisposable {
   readonly name: string
-  /** Where it answers HTTP, on 127.0.0.1. */
+  /** Where it answers HTTP, on its host. */
   readonly port: number
   /** Its process; undefined while it has none. */
   readonly pid: number | undefined
@@ -24,8 +24,8 @@ export interface SampleGateway extends AsyncDisposable {
   onEnd(listener: (how: string) => void): void
 }
 
-/** Starts the gateway `name` on a free port. It beats with `token`. */
-export async function startGateway(name: string, token: string): Promise<SampleGateway> {
+/** Starts the gateway `name` on a free port of `host`. It beats with `token`. */
+export async function startGateway(name: string, token: string, host = '127.0.0.1'): Promise<SampleGateway> {
   const listeners: ((how: string) => void)[] = []
   let child: ChildProcess | null = null
   let starting: Promise<number> | null = null
@@ -33,7 +33,7 @@ export async function startGateway(name: string, token: string): Promise<SampleG
   let disposed = false
 
   const start = async (port: number): Promise<number> => {
-    const env = { GATEWAY_NAME: name, GATEWAY_PORT: String(port), GATEPOOL_TOKEN: token }
+    const env = { GATEWAY_NAME: name, GATEWAY_HOST: host, GATEWAY_PORT: String(port), GATEPOOL_TOKEN: token }
     // Detached: Control-C goes to the whole group of a terminal, and what still runs needs its gateway to be finished.
     const started = fork(PROGRAM, { env, execArgv: [], detached: true, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     const ended = once(started, 'exit').then(([status, signal]) => String(signal ?? `status ${status}`))

@@ -1,7 +1,7 @@
 /**
  * A gateway of the demo: a process of its own, so that it can be killed. It answers HTTP with who it is and what the proxy told it, and
- * beats. Its environment says who it is (`GATEWAY_NAME`), where it listens on 127.0.0.1 (`GATEWAY_PORT`, 0 is any free port) and with
- * which token it beats (`GATEPOOL_TOKEN`); by its channel to the demo it tells its port, and hears where to beat.
+ * beats. Its environment says who it is (`GATEWAY_NAME`), where it listens (`GATEWAY_HOST`, `GATEWAY_PORT`, 0 is any free port) and with which
+ * token it beats (`GATEPOOL_TOKEN`); by its channel to the demo it tells its port, and hears where to beat.
  */
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,7 +13,12 @@ const AGAIN = 500
 /** Ms that a beat may take. */
 const BEAT_TIMEOUT = 2_000
 
-const { GATEWAY_NAME: name = 'gateway', GATEWAY_PORT: port = '0', GATEPOOL_TOKEN: token = '' } = process.env
+const {
+  GATEWAY_NAME: name = 'gateway',
+  GATEWAY_HOST: host = '127.0.0.1',
+  GATEWAY_PORT: port = '0',
+  GATEPOOL_TOKEN: token = '',
+} = process.env
 
 // The demo has ended, in whatever way and maybe already: nobody is left to end this process.
 const end = () => process.exit()
@@ -23,7 +28,7 @@ if (process.connected === false) end()
 const server = createServer((request, response) => {
   response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'x-served-by': name }).end(words(request))
 })
-server.listen({ host: '127.0.0.1', port: Number(port) }, () => {
+server.listen({ host, port: Number(port) }, () => {
   process.send?.({ port: (server.address() as AddressInfo).port })
 })
 process.once('message', ({ admin }: { admin: string }) => void beat(`${admin}/api/v1/gateways/${name}/heartbeat`))

@@ -2,12 +2,15 @@ import { on } from 'node:events'
 import { type Test, test } from 'tap'
 import { type SampleGateway, startGateway } from '../../src/demo/gateways.ts'
 import { launch } from '../support/launch.ts'
+import { OWN_HOST } from '../support/own-host.ts'
 import { ADMIN_TOKEN, runProgram } from '../support/program.ts'
 
 /** A program with two gateways that are only assumed to be up, and one route. */
 async function scene(t: Test, members = '[a, b]', more = '') {
   await using stack = new AsyncDisposableStack()
-  const [a, b] = await Promise.all(['a', 'b'].map(async name => stack.use(await startGateway(name, ADMIN_TOKEN))))
+  const [a, b] = await Promise.all(
+    ['a', 'b'].map(async name => stack.use(await startGateway(name, ADMIN_TOKEN, OWN_HOST))),
+  )
   const gateways = stack.move()
   t.teardown(() => gateways.disposeAsync())
   const program = await runProgram(
@@ -17,8 +20,8 @@ version: 1
 admin: { listen: 127.0.0.1:0, token: "\${GATEPOOL_ADMIN_TOKEN}" }
 listeners: [{ name: web, listen: 127.0.0.1:0 }]
 gateways:
-  - { name: a, address: 127.0.0.1, http_port: ${a?.port} }
-  - { name: b, address: 127.0.0.1, http_port: ${b?.port} }
+  - { name: a, address: ${OWN_HOST}, http_port: ${a?.port} }
+  - { name: b, address: ${OWN_HOST}, http_port: ${b?.port} }
 pools: [{ name: main, members: ${members}${more} }]
 routes: [{ name: all, target: { pool: main } }]
 `,

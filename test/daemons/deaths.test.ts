@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { type SampleGateway, startGateway } from '../../src/demo/gateways.ts'
+import { OWN_HOST } from '../support/own-host.ts'
 import { ADMIN_TOKEN, type Program, runProgram } from '../support/program.ts'
 import { until } from '../support/until.ts'
 
@@ -21,15 +22,15 @@ admin: { listen: 127.0.0.1:0, token: "\${GATEPOOL_ADMIN_TOKEN}" }
 settings: { gateway_down_threshold: ${ms(THRESHOLD)} }
 listeners: [{ name: web, listen: 127.0.0.1:0 }]
 gateways:
-  - { name: a, address: 127.0.0.1, http_port: ${a?.port}, liveness: ${liveness} }
-  - { name: b, address: 127.0.0.1, http_port: ${b?.port} }
+  - { name: a, address: ${OWN_HOST}, http_port: ${a?.port}, liveness: ${liveness} }
+  - { name: b, address: ${OWN_HOST}, http_port: ${b?.port} }
 pools: [{ name: main, members: [a, b], active: [${active}] }]
 routes: [{ name: all, target: { pool: main } }]
 `
 const ACTIVE = `{ kind: http, interval: ${ms(CHECK.interval)}, fast_interval: ${ms(CHECK.fast_interval)}, timeout: ${ms(CHECK.timeout)}, fall: ${CHECK.fall} }`
 
 async function scene(t: Test, liveness: string, active = '') {
-  const gateways = await Promise.all(['a', 'b'].map(name => startGateway(name, ADMIN_TOKEN)))
+  const gateways = await Promise.all(['a', 'b'].map(name => startGateway(name, ADMIN_TOKEN, OWN_HOST)))
   for (const gateway of gateways) t.teardown(() => gateway[Symbol.asyncDispose]())
   const program = await runProgram(t, config(liveness, gateways, active))
   return { a: gateways[0] as SampleGateway, program }
@@ -93,7 +94,7 @@ test('requests: the first one after a death is answered by another member', asyn
   t.strictSame(await ask(), [200, 'a'])
   a.kill()
   await until('its port is closed', () =>
-    fetch(`http://127.0.0.1:${a.port}`).then(
+    fetch(`http://${OWN_HOST}:${a.port}`).then(
       () => false,
       () => true,
     ),

@@ -5,6 +5,7 @@
 import { type Test, test } from 'tap'
 import { type SampleGateway, startGateway } from '../../src/demo/gateways.ts'
 import { load } from '../support/cannon.ts'
+import { OWN_HOST } from '../support/own-host.ts'
 import { ADMIN_TOKEN, type Program, runProgram } from '../support/program.ts'
 
 type Mode = 'failover' | 'load_balancing'
@@ -17,9 +18,9 @@ settings: { gateway_down_threshold: 2s }
 listeners:
   - { name: web, listen: 127.0.0.1:0 }
 gateways:
-  - { name: a, address: 127.0.0.1, http_port: ${a?.port}, liveness: ${liveness} }
-  - { name: b, address: 127.0.0.1, http_port: ${b?.port}, liveness: ${liveness} }
-  - { name: c, address: 127.0.0.1, http_port: ${c?.port}, liveness: ${liveness} }
+  - { name: a, address: ${OWN_HOST}, http_port: ${a?.port}, liveness: ${liveness} }
+  - { name: b, address: ${OWN_HOST}, http_port: ${b?.port}, liveness: ${liveness} }
+  - { name: c, address: ${OWN_HOST}, http_port: ${c?.port}, liveness: ${liveness} }
 pools:
   - name: main
     mode: ${mode}
@@ -33,7 +34,7 @@ routes:
 /** Three gateways and the program in front of them; all members are ready. */
 async function scene(t: Test, mode: Mode, liveness: Liveness) {
   const start = async (name: string) => {
-    const gateway = await startGateway(name, ADMIN_TOKEN)
+    const gateway = await startGateway(name, ADMIN_TOKEN, OWN_HOST)
     t.teardown(() => gateway[Symbol.asyncDispose]())
     return gateway
   }
