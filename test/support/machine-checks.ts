@@ -1,6 +1,7 @@
 /** What active checks say of upstreams and gateways, worked out from every result in the plainest way, for the oracle to compare with. */
 import type { Gateway, Pool, World } from '../../src/core/nouns.ts'
 import { own } from '../../src/core/own.ts'
+import { announced } from './machine-truths.ts'
 
 interface Rules {
   readonly fall: number
@@ -40,9 +41,11 @@ export interface Checks {
 const CONNECT: Rules = { fall: 3, rise: 2 }
 
 /** Every place in which `gateway` is checked, with the keys of its upstreams there. */
-export function placesOf({ definitions, sight }: World, gateway: Gateway): readonly Place[] {
+export function placesOf(world: World, gateway: Gateway): readonly Place[] {
+  const { definitions, sight } = world
   const { name, liveness, address, http_port } = gateway
-  const addresses = /^[\d.]+$/.test(address) ? [address] : (own(sight.addresses, address) ?? [])
+  const named = /^[\d.]+$/.test(address) ? [address] : (own(sight.addresses, address) ?? [])
+  const addresses = address === 'from_heartbeat' ? announced(world, name, false) : named
   const homes = definitions.value.pools.filter(
     ({ enabled, members }) => enabled && members.some(member => member.gateway === name),
   )

@@ -289,18 +289,18 @@ export function createOracle(start: number): Oracle {
         const is = own(world.sight.told, name)?.failover
         if (is) failovers.set(name, serves(is))
       }
-      checks.forget(key => Object.hasOwn(world.sight.checks, key))
+      this.moved(world)
       // What that changes of a verdict shows with the next result.
       for (const [name, it] of gateways) {
         it.checkedAt = -Infinity
         if (checks.lives(world, name) !== true) it.passedAt = -Infinity
       }
-      this.moved(world)
     },
     moved(world) {
       // What was known of an upstream goes with it.
       const there = new Set([...keysOf(world).values()].flat())
       for (const key of upstreams.keys()) if (!there.has(key)) upstreams.delete(key)
+      checks.forget(key => Object.hasOwn(world.sight.checks, key))
     },
     checks,
     checked(gateway, place, key, check, passed, at, before) {

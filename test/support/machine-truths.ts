@@ -9,7 +9,7 @@ export function violated(number: number, what: string): never {
 }
 
 /** The addresses that the instances of a gateway announced: of those that are known, or of those of them that are not held. */
-function announced({ liveness, holds, sight }: World, gateway: string, free: boolean): readonly string[] {
+export function announced({ liveness, holds, sight }: World, gateway: string, free: boolean): readonly string[] {
   const wishes = own(holds.value.gateways, gateway) ?? []
   const addresses = Object.keys(own(liveness.value.instances, gateway) ?? {}).flatMap(instance => {
     if (free && wishes.some(wish => wish.instance === instance)) return []
