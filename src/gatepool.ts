@@ -174,7 +174,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       store,
       hear: async (gateway, instance, said) => {
         const heard = await liveness.hear(gateway, instance, said)
-        if (!isRefusal(heard)) metrics.heartbeats.inc({ gateway })
+        if (!isRefusal(heard)) metrics.heard(gateway)
         return heard
       },
       listeners: traffic.listeners,

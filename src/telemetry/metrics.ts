@@ -2,11 +2,11 @@
  * The metrics page. Whatever is counted per request is a plain number of traffic's, read here when somebody asks; prom-client only
  * renders. Labels come from small sets.
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Fact } from '../core/events.ts'
 import { NO_POOL } from '../core/homes.ts'
 import type { State } from '../state.ts'
+import { tellOfProcess } from './event-loop.ts'
 
 /** One reading of a number that lives elsewhere. */
 export interface Sample {
@@ -63,8 +63,8 @@ export interface MetricsOptions {
 
 export interface Metrics {
   count(fact: Fact): void
-  /** Beats heard. */
-  readonly heartbeats: Counter<'gateway'>
+  /** A beat of `gateway` was heard. */
+  heard(gateway: string): void
   readonly healthChecks: Counter<'pool' | 'gateway' | 'result'>
   readonly reloadSuccessful: Gauge
   /** Seconds that a shared store took to answer. */
@@ -76,13 +76,11 @@ export interface Metrics {
 }
 
 const PREFIX = 'gatepool_'
-/** Ms between two looks at how late the event loop is. */
-const LAG_EVERY = 20
 
 export function createMetrics({ state, traffic, version, commit, sharing }: MetricsOptions): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  collectDefaultMetrics({ register: registry })
+  tellOfProcess(registry, `${PREFIX}event_loop_lag_seconds`)
 
   /** A metric whose value is read when the page is rendered. */
   const read = (
@@ -159,19 +157,6 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
     { labels: {}, value: sharing().conflicts },
   ])
   read('gauge', 'build_info', 'Always 1', ['version', 'commit'], () => [{ labels: { version, commit }, value: 1 }])
-  const lag = monitorEventLoopDelay({ resolution: LAG_EVERY })
-  lag.enable()
-  read(
-    'gauge',
-    'event_loop_lag_seconds',
-    'The longest that the event loop was late since this was read last',
-    [],
-    () => {
-      const value = Math.max(0, lag.max / 1e9 - LAG_EVERY / 1_000)
-      lag.reset()
-      return [{ labels: {}, value }]
-    },
-  )
   histogram(registry, {
     name: 'http_request_duration_seconds',
     help: 'From the head of a request to the end of its answer',
@@ -190,8 +175,13 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
   const failovers = counter('failovers_total', 'Failovers of the pool', 'pool', 'kind')
   const failbacks = counter('failbacks_total', 'Failbacks of the pool', 'pool', 'kind')
   const ejections = counter('ejections_total', 'Members taken out by passive health', 'pool', 'kind')
-  const heartbeats = counter('heartbeats_total', 'Beats heard', 'gateway')
   const healthChecks = counter('health_checks_total', 'Active checks made', 'pool', 'gateway', 'result')
+
+  // As plain numbers: a fleet beats all the time, and the page is read now and then.
+  const beats = new Map<string, number>()
+  read('counter', 'heartbeats_total', 'Beats heard', ['gateway'], function* () {
+    for (const [gateway, value] of beats) yield { labels: { gateway }, value }
+  })
 
   let { definitions } = state.snapshot.world
   /** Names come and go: what was counted under one that is no more goes with it. */
@@ -200,7 +190,8 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
     ;({ definitions } = state.snapshot.world)
     const pools = new Set([NO_POOL, ...definitions.value.pools.map(({ name }) => name)])
     const gateways = new Set(definitions.value.gateways.map(({ name }) => name))
-    const counters: readonly Counter[] = [failovers, failbacks, ejections, heartbeats, healthChecks]
+    for (const gateway of beats.keys()) if (!gateways.has(gateway)) beats.delete(gateway)
+    const counters: readonly Counter[] = [failovers, failbacks, ejections, healthChecks]
     for (const one of counters) {
       for (const { labels } of (await one.get()).values) {
         const { pool = NO_POOL, gateway } = labels
@@ -210,7 +201,9 @@ export function createMetrics({ state, traffic, version, commit, sharing }: Metr
   }
 
   return {
-    heartbeats,
+    heard(gateway) {
+      beats.set(gateway, (beats.get(gateway) ?? 0) + 1)
+    },
     healthChecks,
     reloadSuccessful: new Gauge({
       name: `${PREFIX}config_last_reload_successful`,
