@@ -1,5 +1,6 @@
 /** What the API shows of the instances of a gateway. */
 import type { z } from 'zod'
+import { beatsFrom } from '../core/beats.ts'
 import { announcedUpstreams, FROM_HEARTBEAT, instancesOf, isInstanceHeld } from '../core/instances.ts'
 import type { Gateway, Snapshot } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
@@ -12,7 +13,7 @@ type InstanceView = z.output<typeof instanceView>
 export function instancesIn(snapshot: Snapshot, gateway: Gateway): InstanceView[] {
   const { world } = snapshot
   const { settings } = world.definitions.value
-  const beats = world.sight.beats.get(gateway.name) ?? {}
+  const beats = beatsFrom(world.sight.beats, gateway.name)
   const known = Object.entries(instancesOf(world.liveness.value, gateway.name))
   return known
     .sort(([a], [b]) => (a < b ? -1 : 1))

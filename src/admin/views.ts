@@ -3,6 +3,7 @@
  */
 import type { z } from 'zod'
 import { joinHostPort } from '../config/units.ts'
+import { beatsFrom } from '../core/beats.ts'
 import { newestBeat, recordOf } from '../core/evaluate.ts'
 import { heldBy, holdsOf } from '../core/holds.ts'
 import { instancesOf } from '../core/instances.ts'
@@ -137,7 +138,7 @@ function standing({ priority, weight, state, ready, cause, since, back_at, upstr
 
 export function gatewayRow({ world }: Snapshot, gateway: Gateway): GatewayRow {
   const { name, title, enabled, address, http_port, liveness } = gateway
-  const beats = world.sight.beats.get(name) ?? {}
+  const beats = beatsFrom(world.sight.beats, name)
   const newest = newestBeat(beats)
   return {
     name,

@@ -3,6 +3,7 @@
  */
 import type { z } from 'zod'
 import { formatDuration } from '../config/units.ts'
+import { beatsFrom } from '../core/beats.ts'
 import { checksOf } from '../core/checks.ts'
 import { newestBeat } from '../core/evaluate.ts'
 import { heldBy } from '../core/holds.ts'
@@ -64,7 +65,7 @@ export function explain(
   const view = own(snapshot.pools, pool.name)
   const member = view?.members.find(one => one.gateway === gateway)
   if (view === undefined || member === undefined) return undefined
-  const beats = world.sight.beats.get(gateway)
+  const beats = beatsFrom(world.sight.beats, gateway)
   const known = gatewayOf(world, gateway)
   const newest = newestBeat(beats)
   const hold = heldBy(world.holds.value, world.sight.beats, gateway)

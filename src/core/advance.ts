@@ -2,6 +2,7 @@
  * One event, one step: the snapshot after it, and what has to be told. Pure; `state.ts` holds the one reference that it replaces.
  * Null means that nothing changed, so that every answer of every upstream can be reported for the price of a look-up.
  */
+import { beatsFrom, heardBefore, onlyBeats, withBeats } from './beats.ts'
 import { onChecked, onUnagreed } from './checks.ts'
 import type { Documents, Event, FactDraft } from './events.ts'
 import { heedHints } from './hints.ts'
@@ -9,7 +10,7 @@ import { holdsOf } from './holds.ts'
 import { NO_POOL } from './homes.ts'
 import { instancesOf, movesTraffic } from './instances.ts'
 import { gatewayOf } from './member.ts'
-import type { Beats, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
+import type { Beat, Beats, Definitions, PoolView, Sight, Snapshot, World } from './nouns.ts'
 import { own } from './own.ts'
 import { onOutcome, onPassive, onTick, type PassiveChange, poolOf, put, targetOf, upstreamOf } from './passive.ts'
 import { rampsAfter } from './slow-start.ts'
@@ -20,7 +21,7 @@ import { hear, tell } from './told.ts'
 export function firstSight(since: number, beats: Beats = new Map()): Sight {
   return {
     observing_since: since,
-    beats,
+    beats: heardBefore(beats),
     passive: {},
     failing: {},
     checks: {},
@@ -95,29 +96,27 @@ function onBeats(snapshot: Snapshot, { beats: heard, at }: Extract<Event, { kind
   const { world } = snapshot
   const { beats: before } = world.sight
   const oldest = at - world.definitions.value.settings.gateway_down_threshold
-  const after = new Map(before)
+  const after = new Map<string, Readonly<Record<string, Beat>>>()
   const touched = new Set<string>()
-  let changed = false
   let moved = false
   for (const [gateway, said] of heard) {
     // It may have been deleted while its beat was under way.
     if (gatewayOf(world, gateway) === undefined) continue
-    const beats = before.get(gateway) ?? {}
+    const beats = beatsFrom(before, gateway)
     const newer = Object.entries(said).filter(([name, beat]) => beat.at >= (own(beats, name)?.at ?? 0))
     if (newer.length === 0) continue
     // Those that left and fell silent long ago go here, so that restarts under ever new names do not pile up.
     const known = instancesOf(world.liveness.value, gateway)
     const kept = Object.entries(beats).filter(([name, beat]) => beat.at > oldest || Object.hasOwn(known, name))
     after.set(gateway, Object.fromEntries([...kept, ...newer]))
-    changed = true
     const moves = newer.some(([name, beat]) => movesTraffic(beats, name, beat.said))
     moved ||= moves
     // Which of them beat matters only where one is held.
     if (moves || holdsOf(world.holds.value, gateway).length > 0)
       for (const pool of poolsOf(world.definitions.value, gateway)) touched.add(pool)
   }
-  if (!changed) return null
-  const next = { ...world, sight: { ...world.sight, beats: after } }
+  if (after.size === 0) return null
+  const next = { ...world, sight: { ...world.sight, beats: withBeats(before, after) } }
   return conclude(moved ? forgetStrangers(next) : next, snapshot, touched, [], at)
 }
 
@@ -280,7 +279,7 @@ function forgetStrangers(world: World): World {
     checks: only(checks, isKnown),
     hints: only(hints, isKnown),
     told: only(told, name => poolNames.has(name)),
-    beats: new Map([...beats].filter(([name]) => gatewayNames.has(name))),
+    beats: onlyBeats(beats, name => gatewayNames.has(name)),
     addresses: only(addresses, host => hosts.has(host)),
   }
   return { ...world, sight }

@@ -3,6 +3,7 @@
  * compare-and-set and asks them again when somebody else was faster.
  */
 import type { Refusal } from '../errors.ts'
+import { beatsFrom } from './beats.ts'
 import { probeSignal } from './checks.ts'
 import { evaluate, recordOf, signal } from './evaluate.ts'
 import type { Documents, FactDraft } from './events.ts'
@@ -50,6 +51,14 @@ export function beat(gateway: string, instance: string, said: Announcement): Cha
     if (definition === undefined) return null
     const refusal = refuseInstance(world, definition, instance)
     if (refusal !== null) return refusal
+    // Most beats: nobody is new, back, or held.
+    if (
+      said.state === 'ready' &&
+      recordOf(liveness.value, gateway).state === 'up' &&
+      Object.hasOwn(instancesOf(liveness.value, gateway), instance) &&
+      holdsOf(holds.value, gateway).length === 0
+    )
+      return null
     const before = { holds: holds.value, facts: [] }
     if (said.state !== 'ready') {
       const shared = othersServe(world, gateway, instance) ? ({ shared: true } as const) : {}
@@ -130,7 +139,7 @@ export function probed(name: string): Change {
 export function othersServe({ holds, sight }: World, gateway: string, instance: string): boolean {
   const held = holdsOf(holds.value, gateway)
   const isHeld = (name: string) => held.some(one => one.instance === name)
-  return Object.keys(sight.beats.get(gateway) ?? {}).some(name => name !== instance && !isHeld(name))
+  return Object.keys(beatsFrom(sight.beats, gateway)).some(name => name !== instance && !isHeld(name))
 }
 
 /** The first definitions of a cluster; nothing when it has some. */

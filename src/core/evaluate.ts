@@ -2,6 +2,7 @@
  * What is due for the liveness document, and what it becomes. Pure: the silence of a gateway is measured from its newest beat or from
  * the moment since when we have been listening, whichever is later, so that our own absence is never evidence against anybody.
  */
+import { beatsFrom } from './beats.ts'
 import type { FactDraft } from './events.ts'
 import { checkedIn, homesOf } from './homes.ts'
 import { nextStale } from './instances.ts'
@@ -32,7 +33,7 @@ export function recordOf(liveness: Liveness, gateway: string): GatewayRecord {
 }
 
 /** The newest beat of any instance, or -Infinity. */
-export function newestBeat(beats: Readonly<Record<string, Beat>> | undefined): number {
+export function newestBeat(beats: Readonly<Record<string, Beat>>): number {
   let newest = Number.NEGATIVE_INFINITY
   for (const instance in beats) newest = Math.max(newest, beats[instance]?.at ?? newest)
   return newest
@@ -82,7 +83,7 @@ function dueOf(definitions: Definitions, gateway: Gateway, record: GatewayRecord
     return vouched ? cooled(definitions, gateway, record) : null
   }
   const threshold = definitions.settings.gateway_down_threshold
-  const newest = newestBeat(seen.beats.get(gateway.name))
+  const newest = newestBeat(beatsFrom(seen.beats, gateway.name))
   const heard = Math.max(newest, seen.observing_since)
   if (record.state === 'up') {
     const at = heard + threshold

@@ -1,8 +1,9 @@
 /**
  * Holds: wishes that a gateway, or one instance of it, takes nothing new. Keyed by (reason, holder); who set a hold lifts it.
  */
+import { beatsFrom } from './beats.ts'
 import type { FactDraft } from './events.ts'
-import type { Beats, Hold, Holds } from './nouns.ts'
+import type { HeardBeats, Hold, Holds } from './nouns.ts'
 import { own } from './own.ts'
 
 /** More instance holds than any gateway has instances: the oldest that an instance announced goes, so that restarts under ever new names cannot fill the document. */
@@ -74,12 +75,12 @@ export function nextExpiry(holds: Holds): number {
  * The hold that keeps a gateway from taking traffic, or null. A hold on one instance keeps the whole gateway out only while every
  * instance that beats is held. While none was heard yet (we have just started) it does, unless another was serving beside it.
  */
-export function heldBy(holds: Holds, beats: Beats, gateway: string): Hold | null {
+export function heldBy(holds: Holds, beats: HeardBeats, gateway: string): Hold | null {
   const held = holdsOf(holds, gateway)
   if (held.length === 0) return null
   const whole = held.find(one => one.instance === undefined)
   if (whole) return whole
-  const instances = Object.keys(beats.get(gateway) ?? {})
+  const instances = Object.keys(beatsFrom(beats, gateway))
   if (instances.length === 0) return held.find(one => !one.shared) ?? null
   const isHeld = (instance: string) => held.some(one => one.instance === instance)
   return instances.every(isHeld) ? (held[0] ?? null) : null

@@ -4,6 +4,7 @@
  * each is told once, whoever is restarted. What an instance says of itself is in its newest beat, which each replica hears.
  */
 import type { Refusal } from '../errors.ts'
+import { beatsFrom } from './beats.ts'
 import type { Moved } from './evaluate.ts'
 import type { FactDraft } from './events.ts'
 import { holdsOf } from './holds.ts'
@@ -24,7 +25,7 @@ export function instancesOf(liveness: Liveness, gateway: string): Readonly<Recor
 /** Was it heard here, and does the cluster know it? Only then is it dialled. */
 function liveBeats(world: World, gateway: string): readonly (readonly [instance: string, beat: Beat])[] {
   const known = instancesOf(world.liveness.value, gateway)
-  return Object.entries(world.sight.beats.get(gateway) ?? {}).filter(([instance]) => Object.hasOwn(known, instance))
+  return Object.entries(beatsFrom(world.sight.beats, gateway)).filter(([instance]) => Object.hasOwn(known, instance))
 }
 
 /** Is this one instance held? Its siblings serve. */
@@ -151,7 +152,7 @@ function* stale(
   { beats, observing_since }: Heard,
 ): Iterable<{ readonly gateway: string; readonly instance: string; readonly at: number }> {
   for (const { name } of gateways) {
-    const heard = beats.get(name) ?? {}
+    const heard = beatsFrom(beats, name)
     for (const instance in instancesOf(liveness, name)) {
       const newest = own(heard, instance)?.at ?? Number.NEGATIVE_INFINITY
       yield { gateway: name, instance, at: Math.max(newest, observing_since) + settings.gateway_down_threshold }

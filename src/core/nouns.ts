@@ -173,6 +173,12 @@ export interface Announcement {
 /** gateway → instance → its newest beat. */
 export type Beats = ReadonlyMap<string, Readonly<Record<string, Beat>>>
 
+/** The same in two layers: what is in `newer` counts. See `beats.ts`. */
+export interface HeardBeats {
+  readonly older: Beats
+  readonly newer: Beats
+}
+
 /** Why an answer, or the lack of one, counts against an upstream. */
 export type FailureReason =
   | 'connect_refused'
@@ -284,7 +290,7 @@ export interface Others {
 export interface Sight {
   /** Nobody's silence before this moment counts: we were not listening. */
   readonly observing_since: number
-  readonly beats: Beats
+  readonly beats: HeardBeats
   readonly passive: Readonly<Record<string, PassiveRecord>>
   readonly failing: Readonly<Record<string, Failing>>
   readonly checks: Readonly<Record<string, CheckRecord>>

@@ -3,13 +3,14 @@
  * committed through the ledger.
  */
 import type { Clock } from '../clock.ts'
+import { allBeats } from '../core/beats.ts'
 import { beat, type Change, evaluation, together, turnedAway } from '../core/changes.ts'
 import { beatInterval, isSettled, latenessLimit, nextDue, onlyBeatsDiffer } from '../core/evaluate.ts'
 import { nextFailoverEnd } from '../core/failover.ts'
 import { nextExpiry } from '../core/holds.ts'
 import { refuseInstance } from '../core/instances.ts'
 import { gatewayOf } from '../core/member.ts'
-import type { Announcement, Beats, World } from '../core/nouns.ts'
+import type { Announcement, HeardBeats, World } from '../core/nouns.ts'
 import type { Store } from '../core/store.ts'
 import { nextWindow } from '../core/windows.ts'
 import { type Refusal, refuse } from '../errors.ts'
@@ -51,7 +52,7 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
   let timer: Disposable | null = null
   let wakesAt = Number.POSITIVE_INFINITY
   let evaluating: Promise<void> | null = null
-  let savedBeats: Beats | null = null
+  let savedBeats: HeardBeats | null = null
   let doubtUntil = Number.NEGATIVE_INFINITY
   let ended = false
 
@@ -71,6 +72,11 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
   /** When this replica sees to what is due. */
   const turn = () => due() + (companions?.patience ?? 0)
 
+  const saveBeats = () => {
+    savedBeats = state.snapshot.world.sight.beats
+    store.saveBeats(allBeats(savedBeats))
+  }
+
   const arm = (at: number) => {
     timer?.[Symbol.dispose]()
     // What a change has made due for some time is no sign that we were away.
@@ -81,9 +87,7 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
   const wake = () => {
     if (ended) return
     noticePause()
-    const { beats } = state.snapshot.world.sight
-    if (beats !== savedBeats) store.saveBeats(beats)
-    savedBeats = beats
+    if (state.snapshot.world.sight.beats !== savedBeats) saveBeats()
     if (turn() <= store.now()) void evaluate()
     // What an evaluation changes arms the timer again; until then it must not be asked for in every turn.
     const next = evaluating === null ? turn() : Number.POSITIVE_INFINITY
@@ -121,7 +125,7 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
   const propose = async (change: Change) => {
     if (change(state.snapshot.world, store.now()) === null) return
     // Whoever hears of the change elsewhere has to know the beat that made it.
-    store.saveBeats(state.snapshot.world.sight.beats)
+    saveBeats()
     if (gathered === null) {
       const changes: Change[] = []
       const all = together(changes)
@@ -164,7 +168,7 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
       ended = true
       unsubscribe()
       timer?.[Symbol.dispose]()
-      store.saveBeats(state.snapshot.world.sight.beats)
+      saveBeats()
     },
   }
 }

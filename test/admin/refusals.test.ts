@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'tap'
+import { beatsFrom } from '../../src/core/beats.ts'
 import { openEmbeddedStore } from '../../src/store/embedded.ts'
 import { StoreError } from '../../src/store/store-error.ts'
 import { TOKEN, testAdmin } from '../support/admin.ts'
@@ -38,7 +39,7 @@ test('a beat without its shape is refused, with everything that is wrong with it
   }
   const both = await it.send('POST', BEAT, { instance: '', state: 'dead', wieght: 1 })
   t.equal(((await both.json()) as { problems: unknown[] }).problems.length, 3)
-  t.equal(it.state.snapshot.world.sight.beats.get('home'), undefined)
+  t.strictSame(beatsFrom(it.state.snapshot.world.sight.beats, 'home'), {})
 })
 
 test('a query without its shape is refused', async t => {

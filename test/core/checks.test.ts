@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { advance, begin } from '../../src/core/advance.ts'
+import { NO_BEATS } from '../../src/core/beats.ts'
 import { probed } from '../../src/core/changes.ts'
 import { checksOf, failingHere, limitOf, nextCheck } from '../../src/core/checks.ts'
 import { evaluate } from '../../src/core/evaluate.ts'
@@ -311,7 +312,7 @@ test('what probes found before this replica listened brings nobody back', t => {
   const passed: Run = { verdict: true, passed: true, times: 2, at: START - 1, said: '' }
   const at = (pass: number) => ({ [keyOf('a')]: [{ ...passed, at: pass }] })
   const later = (checks: ReturnType<typeof at>) => {
-    const seen = { beats: new Map(), checks, observing_since: START }
+    const seen = { beats: NO_BEATS, checks, observing_since: START }
     return evaluate(definitions, livenessOf({ a: returning() }), seen, START + 100 * SECOND).facts.map(
       ({ kind }) => kind,
     )
@@ -324,7 +325,7 @@ test('what probes found before this replica listened brings nobody back', t => {
     evaluate(
       definitions,
       livenessOf({ a: up, b: down }),
-      { beats: new Map(), checks: {}, observing_since: 0 },
+      { beats: NO_BEATS, checks: {}, observing_since: 0 },
       START * 2,
     ).facts,
     [],
@@ -337,7 +338,7 @@ test('what a pool found before it was switched off brings nobody back', t => {
   const passed: Run = { verdict: true, passed: true, times: 2, at: START, said: '' }
   const back = (enabled: boolean) => {
     const definitions = define({ gateways: probing, pools: [{ ...pool, enabled }] })
-    const seen = { beats: new Map(), checks: { [keyOf('a')]: [passed] }, observing_since: START }
+    const seen = { beats: NO_BEATS, checks: { [keyOf('a')]: [passed] }, observing_since: START }
     const { liveness } = evaluate(definitions, livenessOf({ a: returning() }), seen, START + 100 * SECOND)
     return liveness.gateways.a?.state
   }

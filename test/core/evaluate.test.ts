@@ -1,6 +1,7 @@
 import { test } from 'tap'
+import { beatsFrom, NO_BEATS, withBeats } from '../../src/core/beats.ts'
 import { beatInterval, evaluate, gapTime, latenessLimit, nextDue, signal } from '../../src/core/evaluate.ts'
-import type { Beats, Definitions, GatewayRecord } from '../../src/core/nouns.ts'
+import type { Definitions, GatewayRecord, HeardBeats } from '../../src/core/nouns.ts'
 import { beatsOf, define, down, livenessOf, returning, START, up, worldOf } from '../support/world.ts'
 
 const SECOND = 1_000
@@ -15,7 +16,7 @@ const definitions = define({
   ],
 })
 
-const beatAt = (at: number, instance = 'one'): Beats =>
+const beatAt = (at: number, instance = 'one'): HeardBeats =>
   beatsOf({ home: { [instance]: { at, said: { state: 'ready' } } } })
 
 /** What becomes of home's record by `now`, in one evaluation. */
@@ -48,7 +49,9 @@ test('up goes down when the newest beat of all instances is older than the thres
     record: { state: 'down', since: START + 90 * SECOND },
     facts: ['gateway_down'],
   })
-  const two = beatsOf({ home: { ...beatAt(START).get('home'), two: { at: START + 5, said: { state: 'drain' } } } })
+  const two = beatsOf({
+    home: { ...beatsFrom(beatAt(START), 'home'), two: { at: START + 5, said: { state: 'drain' } } },
+  })
   t.ok(becomes(up, START + 90 * SECOND, { beats: two }).same, 'any instance, whatever it says')
   t.end()
 })
@@ -57,7 +60,7 @@ test('silence before we were listening is no evidence', t => {
   const beats = beatAt(START - 3_600 * SECOND)
   t.ok(becomes(up, START + 90 * SECOND - 1, { beats }).same)
   t.match(becomes(up, START + 90 * SECOND, { beats }).facts, ['gateway_down'])
-  t.ok(becomes(up, START + 89 * SECOND, { beats: new Map() }).same, 'nor is never having heard it at all')
+  t.ok(becomes(up, START + 89 * SECOND, { beats: NO_BEATS }).same, 'nor is never having heard it at all')
   t.end()
 })
 
@@ -106,7 +109,7 @@ test('what fell due in one late evaluation is told in the order in which it fell
     'the last beat vouched for the whole cooldown',
   )
   const known = define({ gateways: [home, { ...home, name: 'nas' }], pools: [] })
-  const beats = new Map([...beatAt(START + 5), ...beatsOf({ nas: { one: { at: START, said: { state: 'ready' } } } })])
+  const beats = withBeats(beatAt(START + 5), new Map([['nas', { one: { at: START, said: { state: 'ready' } } }]]))
   const { facts } = evaluate(
     known,
     livenessOf({ home: up, nas: up }),

@@ -1,6 +1,7 @@
 import { test } from 'tap'
+import { NO_BEATS } from '../../src/core/beats.ts'
 import { expire, type HoldsMoved, heldBy, hold, holdsOf, nextExpiry, release } from '../../src/core/holds.ts'
-import type { Beats, Hold } from '../../src/core/nouns.ts'
+import type { HeardBeats, Hold } from '../../src/core/nouns.ts'
 import { EMPTY } from '../../src/core/store.ts'
 import { beatsOf, drained } from '../support/world.ts'
 
@@ -12,7 +13,7 @@ const of = (instance: string, more: Partial<Hold> = {}): Hold => ({
   since: 1,
   ...more,
 })
-const beating = (...instances: string[]): Beats =>
+const beating = (...instances: string[]): HeardBeats =>
   beatsOf({ home: Object.fromEntries(instances.map(name => [name, { at: 1, said: { state: 'ready' } }])) })
 const kinds = ({ facts }: HoldsMoved) =>
   facts.map(fact => ('holder' in fact ? `${fact.kind} ${fact.holder}` : fact.kind))
@@ -77,10 +78,10 @@ test('a hold on the gateway holds it; holds on instances only while each that be
 })
 
 test('before any beat is heard an instance hold holds the gateway, unless another instance was serving beside it', t => {
-  t.match(heldBy(hold(none, 'home', of('one'), 1).holds, new Map(), 'home'), { holder: 'one' })
+  t.match(heldBy(hold(none, 'home', of('one'), 1).holds, NO_BEATS, 'home'), { holder: 'one' })
   const shared = hold(none, 'home', of('one', { shared: true }), 1)
-  t.equal(heldBy(shared.holds, new Map(), 'home'), null)
-  t.match(heldBy(hold(shared, 'home', of('two'), 1).holds, new Map(), 'home'), { holder: 'two' })
+  t.equal(heldBy(shared.holds, NO_BEATS, 'home'), null)
+  t.match(heldBy(hold(shared, 'home', of('two'), 1).holds, NO_BEATS, 'home'), { holder: 'two' })
   t.end()
 })
 
@@ -98,8 +99,8 @@ test('instances that come under ever new names do not fill the document, nor pus
 
 test('a gateway may be called constructor', t => {
   t.strictSame(holdsOf(none.holds, 'constructor'), [])
-  t.equal(heldBy(none.holds, new Map(), 'constructor'), null)
+  t.equal(heldBy(none.holds, NO_BEATS, 'constructor'), null)
   const moved = hold(none, 'constructor', drained, 1)
-  t.match(heldBy(moved.holds, new Map(), 'constructor'), drained)
+  t.match(heldBy(moved.holds, NO_BEATS, 'constructor'), drained)
   t.end()
 })

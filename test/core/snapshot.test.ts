@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { test } from 'tap'
 import { advance, begin } from '../../src/core/advance.ts'
+import { allBeats, beatsFrom } from '../../src/core/beats.ts'
 import type { Event } from '../../src/core/events.ts'
 import type { Snapshot } from '../../src/core/nouns.ts'
 import { own } from '../../src/core/own.ts'
@@ -76,13 +77,17 @@ test('a beat of a gateway that nobody holds rebuilds nothing', t => {
   const after = step(before, beat('a', 'x'))
   t.equal(after.pools, before.pools)
   t.equal(after.pinned, before.pinned)
-  t.match(after.world.sight.beats.get('a'), { x: { at: START } })
+  t.match(beatsFrom(after.world.sight.beats, 'a'), { x: { at: START } })
   t.end()
 })
 
 test('of the beats that others heard the newer ones count, and those of strangers do not', t => {
   const said = { state: 'ready' } as const
-  const heard = (beats: Parameters<typeof beatsOf>[0]): Event => ({ kind: 'beats', beats: beatsOf(beats), at: START })
+  const heard = (beats: Parameters<typeof beatsOf>[0]): Event => ({
+    kind: 'beats',
+    beats: allBeats(beatsOf(beats)),
+    at: START,
+  })
   const before = step(fresh(), beat('a', 'x', START - 5))
   t.equal(advance(before, heard({ a: { x: { at: START - 6, said } }, stranger: { x: { at: START, said } } })), null)
   const after = step(
@@ -90,8 +95,8 @@ test('of the beats that others heard the newer ones count, and those of stranger
     heard({ a: { x: { at: START, said }, y: { at: START - 7, said } }, b: { z: { at: 1, said } } }),
   )
   t.strictSame(
-    after.world.sight.beats,
-    beatsOf({ a: { x: { at: START, said }, y: { at: START - 7, said } }, b: { z: { at: 1, said } } }),
+    allBeats(after.world.sight.beats),
+    allBeats(beatsOf({ a: { x: { at: START, said }, y: { at: START - 7, said } }, b: { z: { at: 1, said } } })),
   )
   t.equal(after.pools, before.pools)
   t.end()
@@ -108,9 +113,9 @@ test('which instance beats shows where one of them is held', t => {
 
 test('instances that fell silent are forgotten when another beats', t => {
   const before = step(step(fresh(), beat('a', 'x')), beat('a', 'y', START + 89_999))
-  t.strictSame(Object.keys(before.world.sight.beats.get('a') ?? {}).sort(), ['x', 'y'])
+  t.strictSame(Object.keys(beatsFrom(before.world.sight.beats, 'a')).sort(), ['x', 'y'])
   const after = step(before, beat('a', 'y', START + 90_000))
-  t.strictSame(Object.keys(after.world.sight.beats.get('a') ?? {}), ['y'])
+  t.strictSame(Object.keys(beatsFrom(after.world.sight.beats, 'a')), ['y'])
   t.equal(advance(after, beat('stranger', 'x')), null, 'nor is anything kept of a gateway that nobody knows')
   t.end()
 })
@@ -176,7 +181,7 @@ test('what is remembered of what is gone is let go; what stays keeps it', t => {
   const after = step(snapshot, { kind: 'loaded', definitions: next, changed: [], at: START })
   const { passive, beats, addresses } = after.world.sight
   t.strictSame(Object.keys(passive), ['one/b/127.0.0.1:8080'])
-  t.strictSame([...beats.keys()], ['b'])
+  t.strictSame([...allBeats(beats).keys()], ['b'])
   t.strictSame(Object.keys(addresses), [])
   t.strictSame(Object.keys(after.pools), ['one'])
   t.end()

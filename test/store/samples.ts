@@ -1,7 +1,6 @@
 import type { Fact, FactDraft } from '../../src/core/events.ts'
 import type { Access, Beats, Definitions, Holds, Liveness } from '../../src/core/nouns.ts'
 import { type AuditDraft, EMPTY, type Values } from '../../src/core/store.ts'
-import { beatsOf } from '../support/world.ts'
 
 export const CLUSTER = 'home'
 
@@ -34,9 +33,12 @@ export const values = (n: number): Values => ({
 })
 
 export const beats = (n: number): Beats =>
-  beatsOf({
-    home: { one: { at: n, said: { state: 'ready', version: '1.0' } }, two: { at: n + 1, said: { state: 'drain' } } },
-  })
+  new Map([
+    [
+      'home',
+      { one: { at: n, said: { state: 'ready', version: '1.0' } }, two: { at: n + 1, said: { state: 'drain' } } },
+    ],
+  ])
 
 /** What a write tells. */
 export const draft = (subject: string, kind: 'gateway_down' | 'first_alive' = 'gateway_down'): FactDraft => ({

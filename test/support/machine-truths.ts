@@ -1,4 +1,5 @@
 /** What is true of a world, worked out in the plainest way, for the oracle to compare with; and how it complains. */
+import { beatsFrom } from '../../src/core/beats.ts'
 import type { Plan, Pool, Snapshot, World } from '../../src/core/nouns.ts'
 import { own } from '../../src/core/own.ts'
 import { targetKey } from '../../src/core/plan.ts'
@@ -13,7 +14,7 @@ export function announced({ liveness, holds, sight }: World, gateway: string, fr
   const wishes = own(holds.value.gateways, gateway) ?? []
   const addresses = Object.keys(own(liveness.value.instances, gateway) ?? {}).flatMap(instance => {
     if (free && wishes.some(wish => wish.instance === instance)) return []
-    return own(sight.beats.get(gateway) ?? {}, instance)?.said.address ?? []
+    return own(beatsFrom(sight.beats, gateway), instance)?.said.address ?? []
   })
   return [...new Set(addresses)]
 }
@@ -73,7 +74,7 @@ function standing(world: World, pool: Pool, name: string, keys: readonly string[
   }
   if (!gateway?.enabled) return is('disabled')
   const wishes = own(holds.value.gateways, name) ?? []
-  const instances = Object.keys(sight.beats.get(name) ?? {})
+  const instances = Object.keys(beatsFrom(sight.beats, name))
   const isHeld = (instance: string) => wishes.some(wish => wish.instance === instance)
   if (wishes.some(wish => wish.instance === undefined)) return is('held')
   if (instances.length > 0 ? instances.every(isHeld) : wishes.some(wish => !wish.shared)) return is('held')

@@ -1,12 +1,14 @@
 import type { z } from 'zod'
 import { definitions } from '../../src/config/definitions.ts'
 import { firstSight } from '../../src/core/advance.ts'
+import { allBeats, heardBefore, NO_BEATS } from '../../src/core/beats.ts'
 import type {
   Beat,
   Beats,
   Definitions,
   Failover,
   GatewayRecord,
+  HeardBeats,
   Hold,
   Liveness,
   Sight,
@@ -37,7 +39,10 @@ export function worldOf(
   return {
     definitions: { revision: 1, value },
     holds: { revision: 1, value: { ...EMPTY.holds, gateways: holds, failovers } },
-    liveness: { revision: 1, value: { ...livenessOf(records), instances: knownFrom(sight.beats ?? new Map()) } },
+    liveness: {
+      revision: 1,
+      value: { ...livenessOf(records), instances: knownFrom(allBeats(sight.beats ?? NO_BEATS)) },
+    },
     access: { revision: 1, value: EMPTY.access },
     sight: {
       ...firstSight(START),
@@ -53,8 +58,8 @@ function knownFrom(beats: Beats): Liveness['instances'] {
 }
 
 /** By gateway and instance. */
-export function beatsOf(beats: Readonly<Record<string, Readonly<Record<string, Beat>>>>): Beats {
-  return new Map(Object.entries(beats))
+export function beatsOf(beats: Readonly<Record<string, Readonly<Record<string, Beat>>>>): HeardBeats {
+  return heardBefore(new Map(Object.entries(beats)))
 }
 
 /** A liveness document with these records. */
