@@ -39,6 +39,10 @@ local function take()
   return ARGV[taken]
 end
 local function number() return tonumber(take()) end
+-- Calls \`run\` for so many elements of a list at a time as a command may well take, with the place of the first one.
+local function inBatches(list, run)
+  for first = 1, #list, 500 do run({unpack(list, first, math.min(first + 499, #list))}, first) end
+end
 local generation, schema = unpack(redis.call('HMGET', KEY.meta, 'generation', 'schema'))
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -195,10 +199,12 @@ local function news()
   local cursor = take()
   local told = cursor == '' and {} or redis.call('XRANGE', KEY.events, '(' .. cursor, '+')
   local beats = {}
-  for _, instance in ipairs(redis.call('ZRANGEBYSCORE', KEY.beats, take(), '+inf')) do
-    table.insert(beats, instance)
-    table.insert(beats, redis.call('HGET', KEY.instances, instance))
-  end
+  inBatches(redis.call('ZRANGEBYSCORE', KEY.beats, take(), '+inf'), function(batch)
+    for i, text in ipairs(redis.call('HMGET', KEY.instances, unpack(batch))) do
+      table.insert(beats, batch[i])
+      table.insert(beats, text)
+    end
+  end)
   return changed, told, newestEvent(), beats, {auditEnd()}, redis.call('HGET', KEY.meta, 'revision') or '0'
 end
 `
