@@ -137,7 +137,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
     }),
   )
   const liveness = building.use(
-    watchLiveness({ state, ledger, store, clock, ...(replicas && { companions: replicas }) }),
+    watchLiveness({ state, ledger, store, clock, onBeat: metrics.heard, ...(replicas && { companions: replicas }) }),
   )
   const refused = await traffic.apply(config.listeners)
   if (refused !== null) throw new StartError(refused.detail)
@@ -172,11 +172,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       state,
       ledger,
       store,
-      hear: async (gateway, instance, said) => {
-        const heard = await liveness.hear(gateway, instance, said)
-        if (!isRefusal(heard)) metrics.heard(gateway)
-        return heard
-      },
+      hear: liveness.hear,
       listeners: traffic.listeners,
       file: () => reload.config,
       ready: () => (stopping ? ['stopping'] : traffic.closed().map(name => `listener ${name} is closed`)),

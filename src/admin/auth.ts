@@ -2,7 +2,7 @@
  * Who asks, and may they? A token is looked up by its id in this replica's own copy of the access document, so that it works while the
  * store is away. The bootstrap administrator's token is in no document.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash as hashOf, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Access, Definitions, Role, Token } from '../core/nouns.ts'
 import { ownsGateway, ownsPool, ownsRoute, type Scope } from '../core/scope.ts'
 import { hasExpired } from '../core/tokens.ts'
@@ -85,13 +85,13 @@ export interface AuthOptions {
 export function authenticator({ bootstrapToken, access, now }: AuthOptions): Authenticate {
   const bootstrap = digest(bootstrapToken)
   let indexed: Access | null = null
-  let byId: ReadonlyMap<string, Token> = new Map()
+  let byId: ReadonlyMap<string, Known> = new Map()
 
-  const find = (id: string): Token | undefined => {
+  const find = (id: string): Known | undefined => {
     const current = access()
     if (current !== indexed) {
       indexed = current
-      byId = new Map(current.tokens.map(token => [token.id, token]))
+      byId = new Map(current.tokens.map(token => [token.id, knownAs(token)]))
     }
     return byId.get(id)
   }
@@ -102,11 +102,21 @@ export function authenticator({ bootstrapToken, access, now }: AuthOptions): Aut
     const hash = digest(presented)
     // Digests have one length, so that comparing them tells nothing, not even how long the token is.
     if (timingSafeEqual(hash, bootstrap)) return { name: 'bootstrap', role: 'admin' }
-    const token = find(idOf(presented))
-    if (token === undefined || !timingSafeEqual(hash, expected(token)) || hasExpired(token, now())) return null
-    const { hash: _, created_at: __, ...principal } = token
-    return principal
+    const known = find(idOf(presented))
+    if (known === undefined || !timingSafeEqual(hash, known.hash) || hasExpired(known.principal, now())) return null
+    return known.principal
   }
+}
+
+/** A token as it is looked for at each request. */
+interface Known {
+  readonly hash: Buffer
+  readonly principal: Principal
+}
+
+function knownAs(token: Token): Known {
+  const { hash: _, created_at: __, ...principal } = token
+  return { hash: expected(token), principal }
 }
 
 export function bearer(authorization: string | undefined): string | undefined {
@@ -135,5 +145,5 @@ function expected({ hash }: Token): Buffer {
 }
 
 function digest(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
+  return hashOf('sha256', token, 'buffer')
 }

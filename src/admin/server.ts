@@ -2,7 +2,7 @@
  * The admin listener: who may ask is settled before a body is read, what is asked is checked against its schema before a handler sees
  * it, and whatever goes wrong is a problem document.
  */
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler } from 'fastify-type-provider-zod'
@@ -151,6 +151,8 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
 }
 
 function createApp(): FastifyInstance {
+  const run = randomBytes(8).toString('hex')
+  let requests = 0
   const app = Fastify({
     // Lines with paths and headers of requests are not written: they could hold what is nobody's business.
     logger: false,
@@ -162,7 +164,7 @@ function createApp(): FastifyInstance {
     return503OnClosing: false,
     // Names of instances are longer than what the router takes by itself.
     routerOptions: { maxParamLength: 200 },
-    genReqId: () => randomUUID(),
+    genReqId: () => `${run}-${++requests}`,
     http: { headersTimeout: HEAD_TIMEOUT, connectionsCheckingInterval: 2_000 },
     clientErrorHandler: refuseUnreadable,
     frameworkErrors: (error, _, reply) => {
@@ -176,12 +178,24 @@ function createApp(): FastifyInstance {
     { parseAs: 'string' },
     app.getDefaultJsonParser('error', 'error'),
   )
-  app.setSerializerCompiler(serializerCompiler)
+  app.setSerializerCompiler(rememberingSerializer)
   app.setValidatorCompiler<z.ZodType>(({ schema }) => data => {
     const checked = check(schema, data)
     return checked.kind === 'value' ? { value: checked.value } : { error: new Misshapen(checked.findings) }
   })
   return app
+}
+
+/** What is frozen has the text that it had last time: that is for answers that are given again and again. */
+const rememberingSerializer: typeof serializerCompiler = route => {
+  const serialize = serializerCompiler(route)
+  let last: { readonly answer: unknown; readonly text: string } | null = null
+  return answer => {
+    if (last !== null && last.answer === answer) return last.text
+    const text = serialize(answer)
+    if (Object.isFrozen(answer)) last = { answer, text }
+    return text
+  }
 }
 
 /** How a validator says no to fastify. */

@@ -21,7 +21,10 @@ import {
 } from './units.ts'
 
 /** The name of a gateway, pool, route or listener is its identity: it never changes. */
-export const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/, {
+/** What a name looks like. */
+export const NAME_FORM = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/
+
+export const name = z.string().regex(NAME_FORM, {
   error: 'a name is 1 to 32 lower-case letters, digits and inner hyphens',
 })
 

@@ -103,13 +103,24 @@ function onBeats(snapshot: Snapshot, { beats: heard, at }: Extract<Event, { kind
     // It may have been deleted while its beat was under way.
     if (gatewayOf(world, gateway) === undefined) continue
     const beats = beatsFrom(before, gateway)
-    const newer = Object.entries(said).filter(([name, beat]) => beat.at >= (own(beats, name)?.at ?? 0))
-    if (newer.length === 0) continue
-    // Those that left and fell silent long ago go here, so that restarts under ever new names do not pile up.
     const known = instancesOf(world.liveness.value, gateway)
-    const kept = Object.entries(beats).filter(([name, beat]) => beat.at > oldest || Object.hasOwn(known, name))
-    after.set(gateway, Object.fromEntries([...kept, ...newer]))
-    const moves = newer.some(([name, beat]) => movesTraffic(beats, name, beat.said))
+    const next: Record<string, Beat> = {}
+    // Those that left and fell silent long ago go here, so that restarts under ever new names do not pile up.
+    for (const name in beats) {
+      const beat = beats[name]
+      if (beat && (beat.at > oldest || Object.hasOwn(known, name))) next[name] = beat
+    }
+    let newer = false
+    let moves = false
+    for (const name in said) {
+      const beat = said[name]
+      if (!beat || beat.at < (own(beats, name)?.at ?? 0)) continue
+      next[name] = beat
+      newer = true
+      moves ||= movesTraffic(beats, name, beat.said)
+    }
+    if (!newer) continue
+    after.set(gateway, next)
     moved ||= moves
     // Which of them beat matters only where one is held.
     if (moves || holdsOf(world.holds.value, gateway).length > 0)

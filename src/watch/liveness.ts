@@ -40,6 +40,8 @@ export interface LivenessOptions {
   readonly clock: Clock
   /** The other replicas, where there are any. */
   readonly companions?: Companions
+  /** Told of each beat that was taken. */
+  readonly onBeat?: (gateway: string) => void
 }
 
 /** The earliest moment at which time moves anything in `world`, ms, or Infinity. */
@@ -48,7 +50,14 @@ function dueIn(world: World): number {
   return Math.min(nextDue(world), nextExpiry(holds), nextWindow(holds), nextFailoverEnd(world))
 }
 
-export function watchLiveness({ state, ledger, store, clock, companions }: LivenessOptions): LivenessWatch {
+export function watchLiveness({
+  state,
+  ledger,
+  store,
+  clock,
+  companions,
+  onBeat = () => {},
+}: LivenessOptions): LivenessWatch {
   let timer: Disposable | null = null
   let wakesAt = Number.POSITIVE_INFINITY
   let evaluating: Promise<void> | null = null
@@ -118,12 +127,13 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
     return evaluating
   }
 
+  const moves = (change: Change) => change(state.snapshot.world, store.now()) !== null
+
   /** What beats have changed and no commit has taken up yet. */
   let gathered: { readonly changes: Change[]; readonly outcome: Promise<Committed | Refusal> } | null = null
 
-  /** Commits `change` if it changes anything: most beats do not. Those that wait go together, or a fleet that starts would wait for long. */
+  /** Commits `change`. Those that wait go together, or a fleet that starts would wait for long. */
   const propose = async (change: Change) => {
-    if (change(state.snapshot.world, store.now()) === null) return
     // Whoever hears of the change elsewhere has to know the beat that made it.
     saveBeats()
     if (gathered === null) {
@@ -153,16 +163,24 @@ export function watchLiveness({ state, ledger, store, clock, companions }: Liven
       if (due() <= store.now()) await evaluate()
       const full = refuseInstance(state.snapshot.world, known, instance)
       if (full !== null) {
-        await propose(turnedAway(gateway, instance))
+        const told = turnedAway(gateway, instance)
+        if (moves(told)) await propose(told)
         return full
       }
       // Nobody is silent yet, so that whoever lives is early enough with its next one. Who leaves says so only once.
-      if (said.state === 'ready' && store.now() < doubtUntil)
+      if (said.state === 'ready' && store.now() < doubtUntil) {
+        onBeat(gateway)
         return { interval: Math.min(DOUBT, beatInterval(threshold())) }
+      }
       state.apply({ kind: 'beat', gateway, instance, said, at: store.now() })
-      await propose(beat(gateway, instance, said))
+      const change = beat(gateway, instance, said)
+      // Most beats change nothing, and wait for nothing.
+      if (moves(change)) await propose(change)
       // Another replica may have given the last place away. What only the store refuses, the next beat asks for again.
-      return refuseInstance(state.snapshot.world, known, instance) ?? { interval: beatInterval(threshold()) }
+      const late = refuseInstance(state.snapshot.world, known, instance)
+      if (late !== null) return late
+      onBeat(gateway)
+      return { interval: beatInterval(threshold()) }
     },
     [Symbol.dispose]() {
       ended = true

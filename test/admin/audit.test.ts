@@ -40,7 +40,7 @@ test('what was asked for is listed with who, what, before and after, and the id 
   const refused = await it.ask('/api/v1/tokens/ops', { method: 'DELETE' })
   t.equal(refused.status, 404)
   const { items } = await listed(it)
-  const by = { by: 'bootstrap', at: it.clock.now(), subject: 'token:ops', request_id: /^[0-9a-f-]{36}$/ }
+  const by = { by: 'bootstrap', at: it.clock.now(), subject: 'token:ops', request_id: /^[0-9a-f]{16}-[0-9a-z]+$/ }
   t.match(items, [
     { seq: 1, action: 'create_token', before: null, after: token, ...by },
     { seq: 2, action: 'delete_token', before: token, after: null, ...by },

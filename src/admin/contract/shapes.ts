@@ -50,10 +50,11 @@ export const health = z.enum(['green', 'yellow', 'red'])
 export const memberState = z.enum(['up', 'returning', 'ejected', 'unknown', 'down', 'held', 'disabled'])
 export const holdReason = z.enum(['drain', 'maintenance', 'shutdown'])
 
+/** What the name of an instance looks like. */
+export const INSTANCE_FORM = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
+
 /** Which agent of a gateway it is. */
-export const instanceName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, { error: 'expected 1 to 128 letters, digits and . _ : -' })
+export const instanceName = z.string().regex(INSTANCE_FORM, { error: 'expected 1 to 128 letters, digits and . _ : -' })
 
 export const holdView = z.object({
   reason: holdReason,

@@ -4,7 +4,7 @@ import type { Announcement } from '../../core/nouns.ts'
 import { ownsGateway } from '../../core/scope.ts'
 import { isRefusal } from '../../errors.ts'
 import { announcedPlace } from '../announced.ts'
-import type { gatewayEndpoints, heartbeat } from '../contract/gateways.ts'
+import type { beatTaken, gatewayEndpoints, heartbeat } from '../contract/gateways.ts'
 import { gatewayInFull, gatewayRow } from '../views.ts'
 import { objectHandlers } from './edits.ts'
 import type { HandlerOptions, HandlersOf } from './handler.ts'
@@ -13,6 +13,8 @@ import { given, nothing, part } from './lists.ts'
 export function gatewayHandlers(options: HandlerOptions): HandlersOf<typeof gatewayEndpoints> {
   const { state } = options
   const definitions = () => state.snapshot.world.definitions.value
+  /** All beats are answered alike until definitions change. */
+  let taken: z.output<typeof beatTaken> | null = null
   const objects = objectHandlers(options, 'gateway', '/api/v1/gateways', gatewayInFull)
 
   return {
@@ -30,10 +32,13 @@ export function gatewayHandlers(options: HandlerOptions): HandlersOf<typeof gate
       if (gateway === undefined) return nothing('gateway', name)
       const place = announcedPlace(gateway, body, definitions().settings.address_ranges)
       if (isRefusal(place)) return place
-      const taken = await options.hear(name, body.instance, { ...announcement(body), ...place })
-      if (isRefusal(taken)) return taken
+      const heard = await options.hear(name, body.instance, { ...announcement(body), ...place })
+      if (isRefusal(heard)) return heard
+      const { interval } = heard
       const { revision } = state.snapshot.world.definitions
-      return { interval: taken.interval, definitions_revision: revision, accepted: true }
+      if (taken?.interval !== interval || taken.definitions_revision !== revision)
+        taken = Object.freeze({ interval, definitions_revision: revision, accepted: true })
+      return taken
     },
   }
 }
