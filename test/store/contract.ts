@@ -336,9 +336,11 @@ export const contract: readonly Check[] = [
       store.saveUses({ a: 10, b: 20, stranger: 30 })
       store.saveUses({ a: 11, b: 19 })
       assert.deepEqual(await store.readUses(), { a: 11, b: 20 })
+      store.saveUses({ a: 10, b: 21 })
+      assert.deepEqual(await store.readUses(), { a: 11, b: 21 })
       await taken(store, { documents: { access: { ...EMPTY.access, tokens: tokens.slice(1) } } })
       store.saveUses({})
-      assert.deepEqual(await store.readUses(), { b: 20 })
+      assert.deepEqual(await store.readUses(), { b: 21 })
     },
   },
   {

@@ -1,0 +1,12 @@
+import { test } from 'tap'
+import { withoutRedis } from '../support/redis.ts'
+import { seed } from '../support/seed.ts'
+import { writeAtRandom } from '../support/shared-writes.ts'
+
+test(`admins on three replicas while Redis comes and goes: what they were told is true (seed ${seed})`, {
+  skip: withoutRedis(),
+}, async t => {
+  const tally = await writeAtRandom(t, 1_000, seed)
+  t.comment(JSON.stringify(tally))
+  t.ok(tally.done > 100, 'something was done')
+})
