@@ -66,27 +66,28 @@ async function rehearse(session: Session, gateway: string, options: Options): Pr
   const stop = () => stopping.abort()
   process.on('SIGINT', stop).on('SIGTERM', stop)
   try {
-    const rehearsal = { gateway, length, reports, json: options.json === true }
-    await (fails ? witness : act)(session, client, rehearsal, stopping.signal)
+    const json = options.json === true
+    await (fails ? witness : act)({ session, client, gateway, length, reports, json, stopped: stopping.signal })
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
   }
 }
 
 interface Rehearsal {
+  readonly session: Session
+  readonly client: Client
   readonly gateway: string
   /** Ms. */
   readonly length: number
   readonly reports: readonly PoolReport[]
   readonly json: boolean
+  /** Fires at Ctrl-C. */
+  readonly stopped: AbortSignal
 }
 
-async function act(
-  session: Session,
-  client: Client,
-  { gateway, length, reports, json }: Rehearsal,
-  stopped: AbortSignal,
-): Promise<void> {
+/** Drains the gateway, watches, and puts it back. */
+async function act(rehearsal: Rehearsal): Promise<void> {
+  const { session, client, gateway, length, reports, stopped } = rehearsal
   const { io } = session
   const say = sayer(session)
   const before = await errorsByPool(client, 'attempts', io.signal)
@@ -114,16 +115,12 @@ async function act(
     if (reports.every(({ back_after }) => back_after !== null)) isBack.abort()
   })
   const after = await errorsByPool(client, 'attempts', AbortSignal.timeout(BACK))
-  conclude(session, { gateway, reports, json }, unseen, lifted, between(before, after))
+  conclude(rehearsal, unseen, lifted, between(before, after))
 }
 
 /** Watches what becomes of the pools while somebody breaks the gateway and mends it, until all are as before or the time is over. */
-async function witness(
-  session: Session,
-  client: Client,
-  { gateway, length, reports, json }: Rehearsal,
-  stopped: AbortSignal,
-): Promise<void> {
+async function witness(rehearsal: Rehearsal): Promise<void> {
+  const { session, client, gateway, length, reports, stopped } = rehearsal
   const { io } = session
   const say = sayer(session)
   const before = await errorsByPool(client, 'answers', io.signal)
@@ -141,7 +138,7 @@ async function witness(
     if (reports.every(({ back_after }) => back_after !== null)) isBack.abort()
   })
   const after = await errorsByPool(client, 'answers', AbortSignal.timeout(BACK))
-  conclude(session, { gateway, reports, json }, unseen, true, between(before, after))
+  conclude(rehearsal, unseen, true, between(before, after))
 }
 
 const sayer =
@@ -151,8 +148,7 @@ const sayer =
 
 /** Reports, and ends with the status that says whether all went as it should. */
 function conclude(
-  session: Session,
-  { gateway, reports, json }: Omit<Rehearsal, 'length'>,
+  { session, gateway, reports, json }: Rehearsal,
   unseen: number,
   lifted: boolean,
   errors: (pool: string) => number | null,

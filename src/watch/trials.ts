@@ -2,10 +2,11 @@
  * Passive health's own clock: ticks when time moves a record, and a trial of each upstream that is out and due for one.
  */
 import type { Clock } from '../clock.ts'
-import { CONNECT, checksOf } from '../core/checks.ts'
+import { CONNECT } from '../core/checks.ts'
 import { gatewayOf, upstreamsOf } from '../core/member.ts'
 import type { Upstream } from '../core/nouns.ts'
 import { passiveAgenda, poolOf, targetOf, upstreamOf } from '../core/passive.ts'
+import { judgedPort } from '../core/snapshot.ts'
 import { decide } from '../core/verdicts.ts'
 import type { State } from '../state.ts'
 import { runCheck } from './check.ts'
@@ -72,21 +73,19 @@ export function watchTrials({ state, clock }: TrialOptions): Disposable {
   }
 }
 
-/** The active checks of its pool, made once, or a connection where there are none. They ask for HTTP's port, and say nothing of another. */
+/**
+ * The active checks of its pool, made once, where they are made of it: they ask for the port by which the pool is judged, and say nothing of
+ * another. Else a connection, or a datagram.
+ */
 async function tried({ snapshot: { world } }: State, upstream: Upstream, signal: AbortSignal): Promise<boolean> {
-  if (upstream.key.endsWith('/udp')) return answersDatagrams(upstream, signal)
-  const pool = poolOf(world, upstream.pool)
+  const { key, pool: name } = upstream
+  const pool = poolOf(world, name)
   const gateway = gatewayOf(world, upstream.gateway)
-  const isHttp =
-    gateway !== undefined && upstreamsOf(world, upstream.pool, gateway).some(({ key }) => key === upstream.key)
-  const checks = isHttp ? checksOf(world, upstream.pool, gateway) : []
-  const results = await Promise.all(
-    (checks.length > 0 ? checks : [CONNECT]).map(check => runCheck(check, upstream, signal)),
-  )
-  return (
-    decide(
-      results.map(({ passed }) => passed),
-      pool?.require ?? 'all',
-    ) === true
-  )
+  const checked = gateway === undefined ? [] : upstreamsOf(world, name, gateway, judgedPort(world, name))
+  const active = checked.some(one => one.key === key) ? (pool?.active ?? []) : []
+  if (active.length === 0 && key.endsWith('/udp')) return answersDatagrams(upstream, signal)
+  const checks = active.length > 0 ? active : [CONNECT]
+  const results = await Promise.all(checks.map(check => runCheck(check, upstream, signal)))
+  const passed = results.map(result => result.passed)
+  return decide(passed, pool?.require ?? 'all') === true
 }
