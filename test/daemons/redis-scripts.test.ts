@@ -19,7 +19,6 @@ import { WRITE } from '../../src/store/redis/scripts/write.ts'
 import { asked, CLUSTER, draft, values } from '../store/samples.ts'
 import { type RedisServer, startRedis, withoutRedis } from '../support/redis.ts'
 import { storeIn } from '../support/redis-store.ts'
-import { beatsOf } from '../support/world.ts'
 
 const skip = withoutRedis()
 const keys = keysOf(CLUSTER)
@@ -161,7 +160,7 @@ test('of beats and uses that two replicas heard the later one stays, and none is
   const { redis, one, other } = await two(t, ['a', 'b'])
   await put(one, values(1))
   await other.read()
-  const beat = (at: number) => beatsOf({ home: { one: { at, said: { state: 'ready' } } } })
+  const beat = (at: number) => new Map([['home', { one: { at, said: { state: 'ready' as const } } }]])
   for (const [store, at, stays] of [
     [one, 1_000, 1_000],
     [other, 999, 1_000],
