@@ -110,8 +110,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: HEARD,
     without: 'which use of a token is the later one',
-    marker: 'if at > tonumber(redis.call',
-    instead: 'if true or tonumber(redis.call',
+    marker: 'if at > tonumber(before or 0) then',
+    instead: 'if true then',
     suite: 'redis',
   },
 
@@ -190,7 +190,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: HEARD,
     without: 'which beat is the later one',
-    marker: "if not before or tonumber(string.match(before, '^%d+')) < at then",
+    marker: "if not before or tonumber(string.match(before, '^%d+')) < beat.at then",
     instead: 'if true then',
     suite: 'scripts',
   },
