@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util'
 import { broken, type FaultReport, throughFault } from '../support/fault-story.ts'
 import type { Scope } from '../support/launch.ts'
 import { type PauseReport, standsStill, wrongAfterPause } from '../support/pause-story.ts'
-import { REDIS_FAULTS, type RedisFault } from '../support/redis-faults.ts'
+import { MORE_REDIS_FAULTS, REDIS_FAULTS, type RedisFault } from '../support/redis-faults.ts'
 
 const MINUTE = 60_000
 const FILE = join(import.meta.dirname, '../../docs/reference/redis-faults.md')
@@ -20,7 +20,7 @@ const { values } = parseArgs({ options: { seconds: { type: 'string', default: '1
 const load = loadavg()[0]?.toFixed(1)
 let status = 0
 const rows: string[] = []
-for (const fault of REDIS_FAULTS) {
+for (const fault of [...REDIS_FAULTS, ...MORE_REDIS_FAULTS]) {
   const report = await within(t => throughFault(t, fault, Number(values.seconds) * 1_000))
   judge(`Redis ${fault.title}`, broken(report, fault))
   rows.push(row(fault, report))
@@ -62,12 +62,13 @@ function ms(time: number): string {
 function page(rows: readonly string[], paused: PauseReport): string {
   return `# What faults of Redis do
 
-Made by \`node test/soak/redis-faults.ts\` from what it measured: do not edit it here. The second suite (\`npm run test:daemons\`) runs the same flows,
-shorter.
+Made by \`node test/soak/redis-faults.ts\` from what it measured: do not edit it here. The second suite (\`npm run test:daemons\`) runs most of
+the same flows, shorter.
 
 Three replicas share one Redis. Each is sent one request after the other, 5 ms apart, for a pool of three gateways in failover mode; gateways
 beat at any replica, and count as silent after two seconds. A fault lasts ${values.seconds} s after the replicas have noticed it, unless it ends by itself. Then,
-while it lasts, the first and the third gateway are killed (\`kill -9\`); they come back after the fault. Times are those of the slowest replica.
+while it lasts, the first and the third gateway are killed (\`kill -9\`); they come back after the fault. The second one does not beat while it lasts, and
+nobody may take it for silent. Times are those of the slowest replica.
 
 * *Traffic*: what was answered by anybody but a gateway has failed; what another than the first gateway answered before that died has moved.
 * *Changes*: what a change by the API was refused with, and whether tokens of the store and \`/readyz\` went on.

@@ -8,7 +8,7 @@ import { startTraffic } from './traffic.ts'
 import { until } from './until.ts'
 
 const GATEWAYS = ['home', 'nas', 'far']
-/** Ms that anything may be waited for. */
+/** Ms that its answers may be waited for once it goes on. */
 const PATIENCE = 30_000
 /** What would be told of a gateway that is taken for alive again. */
 const RETURNS: readonly FactKind[] = ['down_to_cooldown', 'gateway_alive', 'cooldown_reset']
@@ -41,14 +41,14 @@ export async function standsStill(t: Scope, ms: number): Promise<PauseReport> {
   )
   const replicas = await Promise.all(['a', 'b', 'c'].map(name => startReplica(t, { name, url, ports })))
   const beats = beatFor(t, replicas, GATEWAYS)
-  for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3), PATIENCE)
+  for (const replica of replicas) await until(`${replica.name} is ready`, () => isReady(replica, 3))
   const charged = (await replicas[0]?.status())?.replicas.find(({ evaluates }) => evaluates)?.name
   const still = replicas.find(({ name }) => name === charged) as TestReplica
   const others = replicas.filter(replica => replica !== still)
   const [other] = others as [TestReplica]
   const { answered, stop } = startTraffic(t, others)
   const allServe = (gateway: string, of: readonly TestReplica[]) =>
-    until(`${gateway} serves`, async () => (await Promise.all(of.map(serving))).every(is => is === gateway), PATIENCE)
+    until(`${gateway} serves`, async () => (await Promise.all(of.map(serving))).every(is => is === gateway))
 
   const etag = (await still.ask('GET', '/gateway-pools/main')).headers.get('etag') ?? ''
   const began = performance.now()
@@ -75,7 +75,7 @@ export async function standsStill(t: Scope, ms: number): Promise<PauseReport> {
   const staleChange = (await stale).status
   await waiting
   beats.stop('nas')
-  await Promise.any(replicas.map(({ program }) => program.fact('gateway_down', 'nas', PATIENCE)))
+  await Promise.any(replicas.map(({ program }) => program.fact('gateway_down', 'nas')))
   const orders = await Promise.all(
     replicas.map(async replica => {
       const { definition } = (await (await replica.ask('GET', '/gateway-pools/main')).json()) as Shown

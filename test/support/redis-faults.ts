@@ -29,18 +29,19 @@ export interface Victim {
 function ofOne(
   title: string,
   codes: readonly ErrorCode[],
-  does: {
+  {
+    begin,
+    end,
+  }: {
     readonly begin: (redis: RedisServer) => Promise<unknown>
     readonly end?: (redis: RedisServer) => Promise<unknown>
-    readonly settings?: Readonly<Record<string, string>>
   },
 ): RedisFault {
   return {
     title,
     codes,
     async start(t) {
-      const redis = await startRedis(t, { appendonly: 'yes', ...does.settings })
-      const { begin, end } = does
+      const redis = await startRedis(t, { appendonly: 'yes' })
       return { url: redis.url, begin: () => begin(redis), end: end && (() => end(redis)) }
     },
   }
@@ -48,7 +49,8 @@ function ofOne(
 
 /** Keys that a server takes its time to load, with `key-load-delay`; it looks at its clients after each 1,024 of them. */
 const BALLAST = 12_000
-const LOAD_DELAY = 500 // µs a key
+/** µs a key. */
+const LOAD_DELAY = 500
 
 export const REDIS_FAULTS: readonly RedisFault[] = [
   ofOne('is killed', ['store_unavailable'], { begin: redis => redis.kill(), end: redis => redis.start() }),
@@ -60,14 +62,6 @@ export const REDIS_FAULTS: readonly RedisFault[] = [
     begin: redis => redis.client.call('REPLICAOF', '127.0.0.1', '1'),
     end: redis => redis.client.call('REPLICAOF', 'NO', 'ONE'),
   }),
-  ofOne('misses its replicas (`NOREPLICAS`)', ['store_unavailable'], {
-    begin: redis => redis.client.config('SET', 'min-replicas-to-write', '1'),
-    end: redis => redis.client.config('SET', 'min-replicas-to-write', '0'),
-  }),
-  ofOne('is full (`OOM`)', ['store_unavailable'], {
-    begin: redis => redis.client.config('SET', 'maxmemory', '1'),
-    end: redis => redis.client.config('SET', 'maxmemory', '0'),
-  }),
   isLoading(),
   ofOne('is emptied', ['store_refilling'], { begin: redis => redis.client.flushall() }),
   ofOne('is replaced by an empty one', ['store_unavailable', 'store_refilling'], {
@@ -76,15 +70,6 @@ export const REDIS_FAULTS: readonly RedisFault[] = [
       rmSync(join(dirname(redis.socket), 'appendonlydir'), { recursive: true })
       await redis.start()
     },
-  }),
-  ofOne('is another installation’s', ['store_foreign'], {
-    async begin({ client }) {
-      const elsewhere = client.duplicate({ db: 1 })
-      await elsewhere.hset(`gatepool:{${CLUSTER}}:meta`, { generation: 'another', schema: 1, revision: 9 })
-      elsewhere.disconnect()
-      await client.call('SWAPDB', 0, 1)
-    },
-    end: ({ client }) => client.call('SWAPDB', 0, 1),
   }),
   {
     title: 'Cluster loses a master until it is started again',
@@ -110,11 +95,31 @@ export const REDIS_FAULTS: readonly RedisFault[] = [
       return {
         url,
         begin: () => master.kill(),
-        end: () =>
-          until('another master', async () => /^role:master/m.test(await replica.client.info('replication')), 30_000),
+        end: () => until('another master', async () => /^role:master/m.test(await replica.client.info('replication'))),
       }
     },
   },
+]
+
+/** More of them, which are much like the others to a replica: only soaks have the time. */
+export const MORE_REDIS_FAULTS: readonly RedisFault[] = [
+  ofOne('misses its replicas (`NOREPLICAS`)', ['store_unavailable'], {
+    begin: redis => redis.client.config('SET', 'min-replicas-to-write', '1'),
+    end: redis => redis.client.config('SET', 'min-replicas-to-write', '0'),
+  }),
+  ofOne('is full (`OOM`)', ['store_unavailable'], {
+    begin: redis => redis.client.config('SET', 'maxmemory', '1'),
+    end: redis => redis.client.config('SET', 'maxmemory', '0'),
+  }),
+  ofOne('is another installation’s', ['store_foreign'], {
+    async begin({ client }) {
+      const elsewhere = client.duplicate({ db: 1 })
+      await elsewhere.hset(`gatepool:{${CLUSTER}}:meta`, { generation: 'another', schema: 1, revision: 9 })
+      elsewhere.disconnect()
+      await client.call('SWAPDB', 0, 1)
+    },
+    end: ({ client }) => client.call('SWAPDB', 0, 1),
+  }),
 ]
 
 function isLoading(): RedisFault {

@@ -88,6 +88,8 @@ export async function tellHook(replica: TestReplica, receiver: Receiver, kind: s
 export interface ReplicaOptions {
   readonly name: string
   readonly url: string
+  /** Where the gateways are; absent: 127.0.0.1. */
+  readonly host?: string
   /** gateway → the port where it answers. */
   readonly ports: Readonly<Record<string, number>>
   /** Ms. */
@@ -109,9 +111,9 @@ export interface ReplicaOptions {
 /** One pool `main` in failover mode, the gateways in their order, and a route that takes everything. */
 export async function startReplica(t: Scope, options: ReplicaOptions): Promise<TestReplica> {
   const { name, url, ports, threshold = 2_000, definitions = 'store', more = '', store = '', home } = options
-  const { liveness = 'heartbeat', active = '', launched = {} } = options
+  const { host = '127.0.0.1', liveness = 'heartbeat', active = '', launched = {} } = options
   const gateways = Object.entries(ports).map(
-    ([gateway, port]) => `  - { name: ${gateway}, address: 127.0.0.1, http_port: ${port}, liveness: ${liveness} }`,
+    ([gateway, port]) => `  - { name: ${gateway}, address: ${host}, http_port: ${port}, liveness: ${liveness} }`,
   )
   const program = await runProgram(
     t,
