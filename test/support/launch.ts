@@ -39,14 +39,16 @@ export interface LaunchOptions {
   readonly launcher?: string
   /** Modules of the test that are loaded into the process before gatepool. */
   readonly preload?: readonly string[]
+  /** A command that runs it, where it is not to run as this process does (`ip netns exec …`). */
+  readonly through?: readonly string[]
 }
 
 /** Runs a command of gatepool; at the end of the test its process is killed if it is still there. */
 export function launch(t: Scope, args: readonly string[], options: LaunchOptions = {}): Launched {
-  const { env = {}, launcher = LAUNCHER, preload = [] } = options
+  const { env = {}, launcher = LAUNCHER, preload = [], through = [] } = options
   const preloaded = preload.map(module => `--import=${module}`)
   // Nothing else of the environment: somebody's settings for gatepool are not meant for a test.
-  const child = spawn('env', [...WITHOUT_TAP, process.execPath, ...preloaded, launcher, ...args], {
+  const child = spawn('env', [...WITHOUT_TAP, ...through, process.execPath, ...preloaded, launcher, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
