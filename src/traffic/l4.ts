@@ -74,6 +74,7 @@ export function createL4({
   const leaving = new Map<TcpListener, Promise<void>>()
   let coarse = performance.now() + SWEEP
   let sweeps = 0
+  const warned = new Set<string>()
   let followed: Definitions | null = null
   let following: Promise<unknown> = Promise.resolve()
 
@@ -103,8 +104,11 @@ export function createL4({
   const udp = new RouteListeners<UdpListener>({
     clock,
     make: route => {
-      if (route.max_sessions > room.most)
+      // A port in use makes one listener after the other.
+      if (route.max_sessions > room.most && !warned.has(route.name)) {
+        warned.add(route.name)
         warn(`route ${route.name} gets at most ${room.most} sessions: this process may not open more files`)
+      }
       return new UdpListener(context, route.listen ?? ANYWHERE, compileL4(route, state.snapshot.world))
     },
     configure: (listener, route) => {

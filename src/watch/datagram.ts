@@ -21,6 +21,8 @@ export function answersDatagrams({ address, port }: Place, signal: AbortSignal):
     socket.once('message', () => end(true))
     socket.once('error', () => end(false))
     signal.addEventListener('abort', () => end(false), { once: true })
-    socket.connect(port, address, () => socket.send(''))
+    // Not as a callback: that would be called as well when there is no way to that address.
+    socket.once('connect', () => socket.send(''))
+    socket.connect(port, address)
   })
 }

@@ -275,7 +275,12 @@ export class TcpSession {
 
   #outage(): void {
     this.#listener.counts.outages++
-    this.close()
+    if (!this.#listener.wantsHello) {
+      this.close()
+      return
+    }
+    this.#leaveRoom(false)
+    this.#refuse(alerts.internal_error)
   }
 
   #stopTimer(): void {

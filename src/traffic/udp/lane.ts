@@ -11,11 +11,19 @@ import type { Slot } from '../slots.ts'
 const MOST_KEPT = 4
 const MOST_KEPT_BYTES = 4 * 1024
 
-const REFUSED: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'])
+/** Bytes that wait for a link that is slower than the client; each session may have so many, beside what the kernel keeps. */
+const MOST_QUEUED = 64 * 1024
+
+/** What this process lacks, and no upstream can help. */
+const OURS: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAGAIN'])
+/** Of one datagram: too large for the way there, or held back by a rule of this host. */
+const UNSENT: ReadonlySet<string | undefined> = new Set(['EMSGSIZE', 'EPERM'])
 
 export interface LaneOwner {
   onAnswer(lane: Lane, bytes: Buffer): void
-  /** Nobody is at that port (`refused`), or we have no socket to spare. */
+  /** A datagram could not be sent, and would not be by another lane. */
+  onLost(): void
+  /** Nobody is at that port, or there is no way to it (`refused`); or we have no socket to spare. */
   onBroken(lane: Lane, why: 'refused' | 'ours'): void
 }
 
@@ -56,8 +64,17 @@ export class Lane {
   send(bytes: Buffer, header: Buffer | null): void {
     const socket = this.#socket
     if (socket === null) return
+    if (socket.getSendQueueSize() > MOST_QUEUED) {
+      this.#owner.onLost()
+      return
+    }
     this.#keep(bytes)
-    socket.send(header === null ? bytes : [header, bytes], this.#onSent)
+    try {
+      socket.send(header === null ? bytes : [header, bytes], this.#onSent)
+    } catch {
+      // There is no way to that address, so that it was never connected: the error that says so is under way.
+      return
+    }
     // With nothing queued the kernel has it. The collector sees five bytes and comes late for the page behind them.
     const { buffer, length } = bytes
     if (buffer instanceof ArrayBuffer && buffer.byteLength === length && socket.getSendQueueSize() === 0)
@@ -115,18 +132,17 @@ export class Lane {
   /** Of a send and of the socket. */
   readonly #onSent = (error: NodeJS.ErrnoException | null): void => {
     if (error === null) return
-    const { code } = error
+    const { code, syscall } = error
     // What a socket had still queued when it was closed.
     if (code === 'ECANCELED') return
-    if (code === 'EMSGSIZE') {
-      // Too large for the way there: nobody's fault, and no use elsewhere.
-      this.lost++
+    if (UNSENT.has(code) || (syscall === 'send' && OURS.has(code))) {
+      this.#owner.onLost()
       return
     }
     // In a turn of its own: with no descriptor left it breaks while it is being made.
     const socket = this.#socket
     process.nextTick(() => {
-      if (socket !== null && socket === this.#socket) this.#owner.onBroken(this, REFUSED.has(code) ? 'refused' : 'ours')
+      if (socket !== null && socket === this.#socket) this.#owner.onBroken(this, OURS.has(code) ? 'ours' : 'refused')
     })
   }
 }

@@ -21,6 +21,8 @@ import { UdpSession } from './session.ts'
 
 /** Bytes that we ask the kernel to keep for us while we are busy; it gives what it is allowed to. */
 const RECEIVE_BUFFER = 4 * 1024 * 1024
+/** Bytes that wait for a link to clients that is slower than their upstreams, beside what the kernel keeps. */
+const MOST_QUEUED = 1024 * 1024
 /** Ms in which answers that are under way may still come, at an end. */
 const LAST_ANSWERS = 1_000
 /** Sessions that are over, kept for new ones: more than come in while those of before go. */
@@ -132,6 +134,10 @@ export class UdpListener implements RouteListener {
 
   answer({ peer }: UdpSession, bytes: Buffer): void {
     if (!this.#isOpen) return
+    if (this.#socket.getSendQueueSize() > MOST_QUEUED) {
+      this.counts.lost++
+      return
+    }
     this.counts.bytesToClient += bytes.length
     this.#socket.send(bytes, peer.port, peer.address)
   }
@@ -162,6 +168,11 @@ export class UdpListener implements RouteListener {
   }
 
   #onMessage(bytes: Buffer, from: RemoteInfo): void {
+    // Whoever has no port wants no answer (RFC 768), and Node would throw at one.
+    if (from.port === 0) {
+      this.counts.malformed++
+      return
+    }
     const known = this.#clients.get(from.address)?.get(from.port)
     const address = plainAddress(from.address)
     let source: Endpoint = address === from.address ? from : { address, port: from.port }

@@ -117,6 +117,10 @@ export class UdpSession implements LaneOwner, Session {
     if (route.responses !== undefined && ++this.#answers >= route.responses * this.#requests) this.end()
   }
 
+  onLost(): void {
+    this.#listener.counts.lost++
+  }
+
   onBroken(lane: Lane, why: 'refused' | 'ours'): void {
     if (this.#isOver) return
     const kept = lane.takeKept()

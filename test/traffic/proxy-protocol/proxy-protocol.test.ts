@@ -53,6 +53,10 @@ test('version 1: both families, and a proxy that knows nobody', t => {
     source: { address: '2001:db8::1', port: 0 },
     destination: { address: '192.0.2.1', port: 65_535 },
   })
+  t.match(read('PROXY TCP6 ::192.0.2.1 0::192.0.2.1 1 2\r\n'), {
+    source: { address: '::c000:201', port: 1 },
+    destination: { address: '::c000:201', port: 2 },
+  })
   t.strictSame(read('PROXY UNKNOWN\r\n'), { kind: 'local', length: 15 })
   t.strictSame(read('PROXY UNKNOWN ffff::ffff whatever 1 2\r\nrest'), { kind: 'local', length: 39 })
   const longest = `PROXY UNKNOWN ${'f'.repeat(91)}\r\n`

@@ -6,6 +6,7 @@ import { certificate } from '../../support/certificate.ts'
 import { clientHello } from '../../support/client-hello.ts'
 import { startL4, sum } from '../../support/l4.ts'
 import { within } from '../../support/raw-peer.ts'
+import { refusingPort } from '../../support/raw-upstream.ts'
 
 /** A TLS server that says its name and the protocol that was agreed on. */
 async function tlsMember(name: string, host: string, port = 0) {
@@ -109,6 +110,21 @@ test('the ClientHello may come in any pieces; what is none is told so', async t 
   gone.end()
   t.not(await gone.ended(), 'open')
   one.server.close()
+})
+
+test('with nobody left to serve it a client is told so', async t => {
+  const route = { name: 'r', protocol: 'tls', listener: 'pass', match: { sni: 'one.example.org' } } as const
+  const port = await refusingPort()
+  await using l4 = await startL4(
+    {
+      gateways: [{ name: 'a', address: '127.0.0.2' }],
+      routes: [{ ...route, gateway_port: port, target: { gateway: 'a' } }],
+    },
+    { listeners: [{ name: 'pass' }] },
+  )
+  t.equal(await ask(l4.port('pass'), { servername: 'one.example.org' }), 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR')
+  t.equal(sum(l4.l4.numbers.connectionsRefused(), { reason: 'outage' }), 1)
+  t.equal(l4.inFlight(), 0)
 })
 
 test('listeners for TLS come, change and go with the configuration; one that cannot be had changes nothing', async t => {
