@@ -51,7 +51,8 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
 
   const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
     const mine = last.then(run)
-    last = mine.catch(() => undefined)
+    // A store in this process answers within the turn: many changes at once would keep traffic waiting until the last of them.
+    last = mine.then(nextTurn, nextTurn)
     return mine
   }
 
@@ -123,6 +124,11 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
         return news
       }),
   }
+}
+
+/** Resolves when the event loop has come round. */
+function nextTurn(): Promise<void> {
+  return new Promise(resolve => void setImmediate(resolve))
 }
 
 function auditOf(

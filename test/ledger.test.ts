@@ -77,6 +77,19 @@ test('the writer is told who asked, when, and what must not have changed', async
   t.strictSame(seen?.expect, { definitions: 1, holds: 0, liveness: 1 }, 'everything that who serves follows from')
 })
 
+test('traffic has its turn between two commits, however many are asked for at once', async t => {
+  const { ledger } = await open()
+  let turns = 0
+  const turn = () => {
+    turns++
+    handle = setImmediate(turn)
+  }
+  let handle = setImmediate(turn)
+  await Promise.all(Array.from({ length: 20 }, (_, i) => ledger.commit(see('a', i), 'alice')))
+  clearImmediate(handle)
+  t.ok(turns >= 19, `${turns} turns of the loop`)
+})
+
 test('each fact reaches the listeners once', async t => {
   const { state, ledger } = await open()
   const heard: string[] = []
