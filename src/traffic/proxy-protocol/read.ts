@@ -86,7 +86,8 @@ function isIPv6WithoutZone(text: string): boolean {
 
 /** One spelling for one address; an IPv4 address as such, also where it was written as an IPv6 one. */
 function plain(address: string): string {
-  return ipaddr.process(address).toString()
+  // `::192.0.2.1` is an IPv6 address of old (RFC 4291 section 2.5.5.1), which ipaddr.js takes for the IPv4 one.
+  return ipaddr.process(address.replace(/^::(?=\d+\.)/, '::0:')).toString()
 }
 
 function readPort(text: string): number | undefined {
