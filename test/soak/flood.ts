@@ -10,15 +10,10 @@
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { freePorts } from '../../bench/flow/ports.ts'
-import { Processes } from '../../bench/flow/processes.ts'
-import { LAUNCHER } from '../support/launch.ts'
-import { metric, residentMemory, said } from './subject.ts'
+import { startL4Program } from '../support/l4-program.ts'
 
 const MIB = 1024 * 1024
 const MOST_GROWTH = 128 * MIB
@@ -28,7 +23,6 @@ const SOCKETS = 2_000
 /** Datagrams that are sent at once: more would only be dropped by the kernel before anybody saw them. */
 const BURST = 100
 const CLIENTS = 50
-const TOKEN = 'a-token-for-soaks'
 /** All of the same length. */
 const FLOOD = 'flood'
 const request = (number: number) => `ping ${String(number).padStart(12, '0')}`
@@ -65,34 +59,14 @@ function socketsOf(local: number): { readonly waiting: number; readonly dropped:
 }
 
 await using stack = new AsyncDisposableStack()
-const folder = mkdtempSync(join(tmpdir(), 'gatepool-flood-'))
-stack.defer(() => rmSync(folder, { recursive: true, force: true }))
 const upstream = await bound('127.0.0.2')
 stack.defer(() => void upstream.close())
 upstream.setRecvBufferSize(4 * MIB)
 upstream.on('message', (bytes, from) => {
   if (bytes.length === REQUEST) upstream.send(bytes, from.port, from.address)
 })
-const [port = 0] = await freePorts(1)
-const file = join(folder, 'gatepool.yaml')
-writeFileSync(
-  file,
-  `version: 1
-store: { kind: embedded, path: ${JSON.stringify(join(folder, 'gatepool.db'))} }
-admin: { listen: 127.0.0.1:0, token: ${TOKEN} }
-logging: { level: error }
-gateways: [{ name: a, address: 127.0.0.2 }]
-pools: [{ name: p, members: [a] }]
-routes: [{ name: udp, protocol: udp, listen: 127.0.0.1:${port}, gateway_port: ${upstream.address().port}, target: { pool: p } }]
-`,
-)
-const processes = stack.use(new Processes(false))
-const running = await processes.start(
-  { file: process.execPath, args: [LAUNCHER, 'run', '-c', file], env: { NODE_OPTIONS: '' } },
-  '',
-)
-const [, admin] = await said(running, /admin on (\S+:\d+)/)
-const url = `http://${admin}/metrics`
+const program = stack.use(await startL4Program('udp', upstream.address().port))
+const { port } = program
 
 // Clients that are answered: each asks again once it was, or gives the request up.
 let asked = 0
@@ -109,12 +83,12 @@ const asking = clients.map(async client => {
 })
 await pause(1_000)
 
-const before = residentMemory(running.pid)
+const before = program.resident()
 let most = 0
 let largest = before
 const look = async () => {
-  largest = Math.max(largest, residentMemory(running.pid))
-  most = Math.max(most, await metric(url, 'gatepool_udp_sessions_active').catch(() => 0))
+  largest = Math.max(largest, program.resident())
+  most = Math.max(most, await program.metric('gatepool_udp_sessions_active').catch(() => 0))
 }
 const watching = setInterval(() => void look(), 500)
 const start = performance.now()
@@ -140,8 +114,8 @@ await pause(500)
 const { dropped } = socketsOf(port)
 const behind = socketsOf(upstream.address().port).dropped
 const [bytes, refused] = await Promise.all([
-  metric(url, 'gatepool_l4_bytes_total', 'direction="to_upstream"'),
-  metric(url, 'gatepool_udp_datagrams_dropped_total', 'reason="limited"'),
+  program.metric('gatepool_l4_bytes_total', 'direction="to_upstream"'),
+  program.metric('gatepool_udp_datagrams_dropped_total', 'reason="limited"'),
 ])
 for (const client of clients) client.close()
 // Those that were read and passed on, of which so many bytes were requests of clients and not of the flood.

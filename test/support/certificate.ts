@@ -32,7 +32,9 @@ export function certificate(name: string): Certificate {
   )
   const signature = sign('sha256', toBeSigned, privateKey)
   const whole = sequence(toBeSigned, ecdsaWithSha256, der(0x03, Buffer.concat([Buffer.of(0), signature])))
-  const cert = `-----BEGIN CERTIFICATE-----\n${whole.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
+  // Lines of 64, and never an empty one: with that it is no certificate to OpenSSL.
+  const lines = whole.toString('base64').match(/.{1,64}/g) ?? []
+  const cert = ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const one = { name, cert, key }
   made.set(name, one)

@@ -1,14 +1,11 @@
 /** Whole stories of TCP and UDP through failures, with members that are processes and are killed; small in the suite, large by a script. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createDice } from './dice.ts'
 import { startL4, tcpPool } from './l4.ts'
-import { seed } from './seed.ts'
 
 interface Member extends AsyncDisposable {
   readonly port: number
@@ -44,17 +41,24 @@ export async function connectStorm({ rate, seconds }: { rate: number; seconds: n
   const port = l4.port('tcp')
   let failed = 0
   let cut = 0
+  let isDead = false
   const total = rate * seconds
   const visits: Promise<void>[] = []
   const start = performance.now()
   for (let i = 0; i < total; i++) {
     const due = start + (i * 1000) / rate
     if (performance.now() < due) await pause(due - performance.now())
-    if (i === total / 2) void first.kill()
+    if (i === total / 2)
+      void first.kill().then(() => {
+        isDead = true
+      })
+    const isAfter = isDead
     visits.push(
       visit(port).then(
         how => {
-          if (how === 'cut') cut++
+          // Whoever came when it was dead already has to be answered by the other.
+          if (how === 'cut' && isAfter) failed++
+          else if (how === 'cut') cut++
         },
         () => {
           failed++
@@ -128,52 +132,6 @@ function answerIs(socket: ReturnType<typeof createSocket>, text: string): Promis
     const timer = setTimeout(() => end(false), 1_000)
     socket.on('message', look)
   })
-}
-
-/** `bytes` both ways at once over `connections`, each of which ends its side at a moment of its own; answers those whose bytes are not the same. */
-export async function transfers({ bytes, connections }: { bytes: number; connections: number }) {
-  const member = await startMember('127.0.0.2', 0)
-  await using _member = disposing(member)
-  await using l4 = await startL4(tcpPool(['a'], member.port))
-  const { int } = createDice(seed)
-  const block = Buffer.alloc(256 * 1024, 'gatepool moves bytes. ')
-  const port = l4.port('tcp')
-  const share = Math.floor(bytes / connections)
-  const wrong: string[] = []
-  await Promise.all(
-    Array.from({ length: connections }, async (_, i) => {
-      // A random part of its share: the client ends while most of the echo is still under way.
-      const size = share - int(Math.min(share, block.length))
-      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
-      await once(socket, 'connect')
-      const [sent, came] = await Promise.all([write(socket, block, size, i), read(socket)])
-      if (sent !== came) wrong.push(`connection ${i}: ${sent} went, ${came} came`)
-      socket.destroy()
-    }),
-  )
-  return { bytes, wrong }
-}
-
-async function write(socket: Socket, block: Buffer, size: number, salt: number): Promise<string> {
-  const hash = createHash('sha256')
-  const own = Buffer.from(block)
-  for (let left = size; left > 0; ) {
-    own.writeUInt32BE((left ^ salt) >>> 0, 0)
-    // The socket may keep it: each part is one of its own.
-    const part = Buffer.from(own.subarray(0, Math.min(left, own.length)))
-    hash.update(part)
-    left -= part.length
-    if (!socket.write(part)) await once(socket, 'drain')
-  }
-  socket.end()
-  return hash.digest('hex')
-}
-
-async function read(socket: Socket): Promise<string> {
-  const hash = createHash('sha256')
-  socket.on('data', chunk => hash.update(chunk as Buffer))
-  await Promise.race([once(socket, 'end'), once(socket, 'close')])
-  return hash.digest('hex')
 }
 
 function disposing(...members: readonly Member[]): AsyncDisposable {
