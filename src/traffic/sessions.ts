@@ -30,7 +30,8 @@ export class Sessions implements Disposable {
   /** It is open now. `since`: the snapshot in which its upstream was picked, perhaps seconds ago. */
   add(session: Session, since: Snapshot): void {
     this.#open.add(session)
-    judge(session, since, this.#state.snapshot)
+    const { snapshot } = this.#state
+    if (since !== snapshot) judge(session, since, snapshot)
   }
 
   delete(session: Session): void {

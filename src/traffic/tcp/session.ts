@@ -32,6 +32,9 @@ const REFUSED_WITHIN = 5_000
 /** Bytes of a client that are read while it waits, so that its leaving is noticed. */
 const MOST_AHEAD = 16 * 1024
 
+/** Without a ClientHello. */
+const NO_PROTOCOLS: readonly string[] = []
+
 type Phase = 'opening' | 'connecting' | 'open' | 'closing' | 'gone'
 
 export class TcpSession {
@@ -93,7 +96,7 @@ export class TcpSession {
       return
     }
     if (!wantsProxy && !wantsHello) {
-      this.#opened(new Opening(false, false))
+      this.#match(null, NO_PROTOCOLS)
       return
     }
     this.#opening = new Opening(wantsProxy, wantsHello)
@@ -154,8 +157,7 @@ export class TcpSession {
     }
   }
 
-  #opened(opening: Opening): void {
-    const { source, destination, bytes, sni, alpn } = opening
+  #opened({ source, destination, bytes, sni, alpn }: Opening): void {
     this.#opening = null
     this.#waiting = bytes
     if (source !== null) {
@@ -163,10 +165,11 @@ export class TcpSession {
       this.#source = source
       this.#destination = destination
     }
-    if (!this.isAdmitted && !this.#listener.admit(this)) {
-      this.close()
-      return
-    }
+    if (!this.isAdmitted && !this.#listener.admit(this)) this.close()
+    else this.#match(sni, alpn)
+  }
+
+  #match(sni: string | null, alpn: readonly string[]): void {
     const route = this.#listener.match(sni, alpn)
     if (route === null) this.#refuse(alerts.unrecognized_name)
     else this.#send(route)
