@@ -17,6 +17,7 @@ export interface Program {
   /** Replaces the configuration file at once, as editors do. */
   configure(yaml: string): void
   signal(signal: NodeJS.Signals): void
+  readonly pid: number
   readonly ended: Promise<Ended>
 }
 
@@ -54,6 +55,7 @@ export async function runProgram(
     line,
     configure,
     signal: signal => void child.kill(signal),
+    pid: child.pid ?? 0,
     ended,
   }
 }

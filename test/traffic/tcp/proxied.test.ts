@@ -1,8 +1,9 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'tap'
 import { startL4, sum, tcpPool } from '../../support/l4.ts'
 import { RawPeer, until } from '../../support/raw-peer.ts'
-import { rawMembers, type Script } from '../../support/raw-upstream.ts'
+import { rawMembers, rawUpstreamAt, type Script } from '../../support/raw-upstream.ts'
 
 const echo: Script = peer => {
   peer.socket.pipe(peer.socket)
@@ -50,6 +51,28 @@ test('a header of a trusted proxy is taken off, in pieces too, and says who the 
   t.equal(members[0]?.connections.length, 2)
   for (const peer of [client, local]) peer.close()
   for (const member of members) await member[Symbol.asyncDispose]()
+})
+
+test('IPv6 from client to upstream; an IPv4 client of a listener for both is what it is', async t => {
+  await using member = await rawUpstreamAt('::1', 0, idle)
+  const deny = ['127.0.0.9']
+  const pool = tcpPool(['a'], member.port, { route: { listen: '[::]:0', send_proxy: 'v1', deny } })
+  await using l4 = await startL4({ ...pool, gateways: [{ name: 'a', address: '::1' }] })
+  const port = l4.port('tcp')
+  const ask = async (host: string, nth: number, localAddress = host) => {
+    const socket = connect({ port, host, localAddress })
+    await once(socket, 'connect')
+    socket.write('x')
+    return { socket, said: await (await member.connection(nth)).text('x') }
+  }
+  const six = await ask('::1', 0)
+  t.equal(six.said, `PROXY TCP6 ::1 ::1 ${six.socket.localPort} ${port}\r\nx`)
+  const four = await ask('127.0.0.1', 1)
+  t.equal(four.said, `PROXY TCP4 127.0.0.1 127.0.0.1 ${four.socket.localPort} ${port}\r\nx`)
+  const denied = new RawPeer(connect({ port, host: '127.0.0.1', localAddress: '127.0.0.9' }))
+  t.not(await denied.ended(), 'open')
+  t.equal(sum(l4.l4.numbers.connectionsRefused(), { reason: 'denied' }), 1)
+  for (const { socket } of [six, four]) socket.destroy()
 })
 
 test('a trusted proxy that sends no header is closed; of anybody else none is expected, nor taken', async t => {
