@@ -20,10 +20,11 @@ interface Story {
   verdict: boolean | null
   passed: boolean
   times: number
+  at: number
 }
 
 export interface Checks {
-  result(key: string, check: number, passed: boolean, rules: Rules): void
+  result(key: string, check: number, passed: boolean, rules: Rules, at: number): void
   /** Forgets the results of upstreams that `stays` does not name. */
   forget(stays: (key: string) => boolean): void
   verdict(place: Place, key: string): boolean | null
@@ -31,6 +32,8 @@ export interface Checks {
   passing(place: Place, key: string): boolean | null
   /** Does a gateway pass its checks anywhere? */
   lives(world: World, gateway: string): boolean | null
+  /** When what it lives by was checked last, or -Infinity. */
+  vouchedAt(world: World, gateway: string): number
   /** Did it pass often enough in a row anywhere? */
   rises(world: World, gateway: string): boolean
   /** Are the last results everywhere bad? */
@@ -84,12 +87,12 @@ export function createChecks(): Checks {
     return gateway === undefined ? [] : placesOf(world, gateway)
   }
   return {
-    result(key, check, passed, { fall, rise }) {
+    result(key, check, passed, { fall, rise }, at) {
       const before = stories.get(`${key}#${check}`)
       const times = before?.passed === passed ? before.times + 1 : 1
       const was = before?.verdict ?? null
       const turns = passed ? was === null || times >= rise : times >= fall
-      stories.set(`${key}#${check}`, { verdict: turns ? passed : was, passed, times })
+      stories.set(`${key}#${check}`, { verdict: turns ? passed : was, passed, times, at })
     },
     forget(stays) {
       for (const id of stories.keys()) if (!stays(id.slice(0, id.lastIndexOf('#')))) stories.delete(id)
@@ -104,6 +107,14 @@ export function createChecks(): Checks {
       if (each.includes(true)) return true
       return each.length > 0 && each.every(one => one === false) ? false : null
     },
+    vouchedAt: (world, name) =>
+      Math.max(
+        ...places(world, name).flatMap(place =>
+          place.keys
+            .filter(key => verdict(place, key) === true)
+            .flatMap(key => of(place, key).map(story => story?.at ?? -Infinity)),
+        ),
+      ),
     rises: (world, name) => places(world, name).some(place => place.keys.some(key => risen(place, key))),
     failsEverywhere: (world, name) =>
       places(world, name).every(place => place.keys.every(key => passing(place, key) === false)),

@@ -293,7 +293,7 @@ export function createOracle(start: number): Oracle {
       // What that changes of a verdict shows with the next result.
       for (const [name, it] of gateways) {
         it.checkedAt = -Infinity
-        if (checks.lives(world, name) !== true) it.passedAt = -Infinity
+        it.passedAt = Math.min(it.passedAt, checks.vouchedAt(world, name))
       }
     },
     moved(world) {
@@ -306,7 +306,7 @@ export function createOracle(start: number): Oracle {
     checked(gateway, place, key, check, passed, at, before) {
       const rules = place.rules[check]
       if (rules === undefined) return
-      checks.result(key, check, passed, rules)
+      checks.result(key, check, passed, rules, at)
       const it = story(gateway)
       it.checkedAt = at
       if (checks.lives(before.world, gateway) !== true) it.passedAt = -Infinity
