@@ -9,7 +9,7 @@ import { measure } from '../core/policies/latency.ts'
 import type { Destination } from '../core/routes.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { State } from '../state.ts'
-import type { MemberSlot, Picker, Slot, Slots } from './slots.ts'
+import { countFailure, type MemberSlot, type Picker, type Slot, type Slots } from './slots.ts'
 import { type Place, type Sticky, setCookieLine } from './sticky.ts'
 
 /** What the protocol does after an attempt ended. */
@@ -180,7 +180,7 @@ export class Attempt implements Circumstances {
     this.inTime = this.#inTime()
     const next = after(end, this)
     if (next.blame && end !== 'client_left' && end !== 'not_dialled') {
-      if (this.slot !== null) this.slot.counts.failures++
+      if (this.slot !== null) countFailure(this.slot)
       this.#report(end)
     }
     this.code = CODES[end]
@@ -339,19 +339,19 @@ export class Attempt implements Circumstances {
     const { pools } = this.#context.state.snapshot.world.definitions.value
     const pool = pools.find(({ name }) => name === slot.upstream.pool)
     if (pool?.passive.unhealthy_status.includes(status) !== true) return
-    slot.counts.failures++
+    countFailure(slot)
     this.#report('status')
   }
 
   /** How long the upstream took is what the policy `latency` picks by, and may be a failure. */
   #judgeTime(): void {
     if (this.slot === null) return
-    const { member, counts } = this.slot
+    const { member } = this.slot
     const now = performance.now()
     const ms = now - this.#takenAt
     measure(member.load, ms, now)
     if (this.#told || member.slowAfter === 0 || ms <= member.slowAfter) return
-    counts.failures++
+    countFailure(this.slot)
     this.#report('slow')
   }
 

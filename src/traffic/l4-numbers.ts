@@ -28,9 +28,8 @@ export class L4Numbers {
   }
 
   *upstreamErrors(): Iterable<Sample> {
-    for (const { upstream, counts } of this.#counted.slots.all())
-      if (counts.failures > 0)
-        yield { labels: { pool: upstream.pool, gateway: upstream.gateway }, value: counts.failures }
+    for (const { pool, name: gateway, failures: value } of this.#counted.slots.members())
+      if (value > 0) yield { labels: { pool, gateway }, value }
   }
 
   *connectionsActive(): Iterable<Sample> {

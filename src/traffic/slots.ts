@@ -40,6 +40,8 @@ export interface MemberSlot extends Candidate {
   readonly together: Together
   /** Where `together` is counted. */
   readonly counted: string
+  /** Attempts that failed, also at upstreams that are gone: what is told of a member does not grow less when one of its instances leaves. */
+  failures: number
   /** Ms after which an answer is a failure in its pool; 0: however long it takes. */
   slowAfter: number
   /** Does anybody want to know how long its answers take? */
@@ -130,6 +132,11 @@ export class Slots {
     return this.#slots.values()
   }
 
+  /** Every member that traffic knows; on each port it is one. */
+  members(): Iterable<MemberSlot> {
+    return this.#members.values()
+  }
+
   readonly inFlight: InFlight = (pool, gateway, instance) => {
     let sum = 0
     for (const { upstream, load } of this.#slots.values()) {
@@ -187,6 +194,7 @@ export class Slots {
         load: freshLoad(),
         together: this.#taken.join(counted),
         counted,
+        failures: 0,
         slowAfter: 0,
         timed: false,
         choice: null,
@@ -244,6 +252,12 @@ export class Slots {
     this.#budgets.set(name, budget)
     return budget
   }
+}
+
+/** An attempt at an upstream failed. */
+export function countFailure({ counts, member }: Slot): void {
+  counts.failures++
+  member.failures++
 }
 
 /** Ms, for what lasts. */

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { advance, begin } from '../../src/core/advance.ts'
 import type { Definitions, Snapshot } from '../../src/core/nouns.ts'
 import { Taken } from '../../src/traffic/shared.ts'
-import { Slots } from '../../src/traffic/slots.ts'
+import { countFailure, Slots } from '../../src/traffic/slots.ts'
 import { define, START, worldOf } from '../support/world.ts'
 
 const addresses = ['192.0.2.1', '192.0.2.2']
@@ -95,6 +95,24 @@ test('what definitions no longer know is let go once nothing uses it', t => {
   slots.second(without)
   t.strictSame(released, ['-/alone/192.0.2.8:8080', 'all/one/192.0.2.9:8080'])
   t.strictSame(keys(), ['all/many/192.0.2.1:8080', 'all/many/192.0.2.2:8080'])
+  t.end()
+})
+
+test('what failed at an address that is gone still counts for its member, until that is gone too', t => {
+  const snapshot = snapshotOf(definitions)
+  const { slots } = slotsOf(snapshot)
+  const failures = () =>
+    [...slots.members()].filter(({ failures }) => failures > 0).map(one => [one.name, one.failures])
+  for (const slot of slots.all()) if (slot.upstream.gateway === 'many') countFailure(slot)
+  t.strictSame(failures(), [['many', 2]])
+  const fewer = advance(snapshot, { kind: 'resolved', host: 'many.lan', addresses: ['192.0.2.1'], at: START })?.snapshot
+  slots.picker(fewer as Snapshot, 'pool:all')
+  slots.second(fewer as Snapshot)
+  t.equal([...slots.all()].filter(({ upstream }) => upstream.gateway === 'many').length, 1)
+  t.strictSame(failures(), [['many', 2]])
+  const none = snapshotOf({ ...definitions, pools: [], routes: [] })
+  slots.second(none)
+  t.strictSame(failures(), [])
   t.end()
 })
 

@@ -68,16 +68,13 @@ test('a member that is full of TCP connections is full for HTTP, and the other w
 })
 
 test('those that wait for a pool are counted together, whatever they speak', async t => {
-  await using it = await stage({ on_all_down: { action: 'hold', hold: '2s' } })
+  await using it = await stage({ on_all_down: { action: 'hold', hold: '60s' } })
   await it.web[Symbol.asyncDispose]()
   await it.tcp[Symbol.asyncDispose]()
   const waiting: RawPeer[] = []
   for (let i = 0; i < 1000; i++) waiting.push(await it.to('tcp'))
   const open = () => waiting.filter(({ ending }) => ending === 'open').length
-  const over = await it.ask()
-  const since = performance.now()
-  t.equal((await over.answer()).status, 503)
-  t.ok(performance.now() - since < 1_000, 'a request more does not wait')
+  t.equal((await (await it.ask()).answer()).status, 503, 'a request more does not wait')
   t.equal(open(), 1000)
   for (const peer of waiting) peer.close()
 })

@@ -193,10 +193,8 @@ export class HttpNumbers {
   }
 
   *upstreamErrors(): Iterable<Sample> {
-    for (const { upstream, counts } of this.#slots.all()) {
-      if (counts.failures > 0)
-        yield { labels: { pool: upstream.pool, gateway: upstream.gateway }, value: counts.failures }
-    }
+    for (const { pool, name: gateway, failures: value } of this.#slots.members())
+      if (value > 0) yield { labels: { pool, gateway }, value }
   }
 
   *connectionsActive(): Iterable<Sample> {

@@ -12,7 +12,7 @@ import type { L4Route } from '../l4-route.ts'
 import { type Endpoint, readProxyHeader, V2_SIGNATURE } from '../proxy-protocol/read.ts'
 import type { RouteListener } from '../route-listeners.ts'
 import type { Sessions } from '../sessions.ts'
-import type { Slot } from '../slots.ts'
+import { countFailure, type Slot } from '../slots.ts'
 import { Ages } from './ages.ts'
 import { unansweredIsOver } from './collector.ts'
 import { literalLookup } from './lane.ts'
@@ -148,7 +148,7 @@ export class UdpListener implements RouteListener {
   }
 
   report(slot: Slot, route: string, result: 'ok' | FailureReason): void {
-    if (result !== 'ok') slot.counts.failures++
+    if (result !== 'ok') countFailure(slot)
     const { state, now } = this.context
     state.apply({ kind: 'outcome', upstream: slot.upstream, route, result, at: now() })
   }
