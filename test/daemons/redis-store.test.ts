@@ -11,7 +11,7 @@ import { testContract } from '../store/contract.ts'
 import { asked, beats, CLUSTER, draft, local, values } from '../store/samples.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
 import { startCluster, startSentinel } from '../support/redis-groups.ts'
-import { back, storeIn } from '../support/redis-store.ts'
+import { back, newsOf, storeIn } from '../support/redis-store.ts'
 import { until } from '../support/until.ts'
 
 const skip = withoutRedis()
@@ -94,14 +94,13 @@ test('a user with the rights that the how-to gives can do everything', { skip },
   )
   const store = await storeIn(redis.url.replace('://', '://gatepool:PASSWORD@'))
   t.teardown(() => store[Symbol.asyncDispose]())
-  const heard = new Promise<void>(resolve => store.onNews(resolve))
-  await heard
+  const heard = newsOf(store)
+  await heard()
   t.match(await put(store, { documents: values(1), facts: [draft('x')], audit: asked(1) }), { kind: 'written' })
-  const again = new Promise<void>(resolve => store.onNews(resolve))
   t.match(await store.sync({ version: '1', started_at: 1, definitions: '', failing: [] }), {
     replicas: [{ name: 'a' }],
   })
-  await again
+  await heard()
   store.append([local(1)])
   store.saveBeats(beats(1))
   t.strictSame(ids(await store.events({ limit: 10 })).slice(-1), ['a-boot-1'])
@@ -199,19 +198,15 @@ test('a Redis Cluster holds all of a gatepool cluster in one slot', { skip }, as
   const { url } = await startCluster(t)
   const [one, other] = [await storeIn(url), await storeIn(url, 'b')]
   t.teardown(() => Promise.all([one, other].map(store => store[Symbol.asyncDispose]())))
-  let tell = () => {}
-  const heard = () => new Promise<void>(resolve => (tell = resolve))
-  const listens = heard()
-  other.onNews(() => tell())
-  await listens
+  const heard = newsOf(other)
+  await heard()
   t.match(await put(one, { documents: values(1), facts: [draft('x')], audit: asked(1) }), { kind: 'written' })
   t.match(await other.sync({ version: '1', started_at: 1, definitions: '', failing: [] }), {
     documents: { holds: { revision: 1 } },
     heard: [{ id: '1-1' }],
   })
-  const news = heard()
   await put(one, { documents: { holds: values(2).holds } })
-  await news
+  await heard()
   t.match(await put(other, { expect: { holds: 1 }, documents: { holds: values(3).holds } }), { kind: 'conflict' })
   t.equal((await other.events({ limit: 10 })).length > 0, true)
 })

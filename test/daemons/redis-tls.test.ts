@@ -9,7 +9,7 @@ import { CLUSTER, values } from '../store/samples.ts'
 import { certificate } from '../support/certificate.ts'
 import { folder } from '../support/launch.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
-import { back, storeIn } from '../support/redis-store.ts'
+import { back, newsOf, storeIn } from '../support/redis-store.ts'
 import { startGateway, startReplica } from '../support/replicas.ts'
 import { until } from '../support/until.ts'
 
@@ -54,8 +54,7 @@ test('over TLS: the authority, the name and the own certificate have to be right
   await back(store)
   const wanted = { expect: {}, documents: values(1), facts: [], at: 1, by: 'x' }
   t.match(await store.write(wanted), { kind: 'written' })
-  const heard = new Promise<void>(resolve => store.onNews(resolve))
-  await heard
+  await newsOf(store)()
 
   const bad: [title: string, tls: object, at: string | undefined, words: RegExp][] = [
     ['a server of an unknown authority', { ...good, ca: strangers.cert }, undefined, /SELF_SIGNED|UNABLE_TO_VERIFY/],

@@ -1,6 +1,7 @@
 /** Redis as several servers: a Cluster of three masters, and a master with a replica that a Sentinel watches. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { freePorts } from '../../bench/flow/ports.ts'
 import { folder, type Scope } from './launch.ts'
 import { killRedis, type RedisServer, spawnRedis, startRedis } from './redis.ts'
@@ -69,5 +70,12 @@ sentinel failover-timeout main 5000
   )
   const sentinel = await spawnRedis([file, '--sentinel'])
   t.teardown(() => killRedis(sentinel))
+  const client = new Redis({ port: watching, commandTimeout: 20_000 })
+  client.on('error', () => {})
+  t.teardown(() => client.disconnect())
+  // One that it has not looked at yet it would not choose, and it takes its time before it tries again.
+  await until('a Sentinel that knows the replica', async () =>
+    String(await client.call('SENTINEL', 'REPLICAS', 'main')).includes('master-link-status,ok'),
+  )
   return { url: `redis+sentinel://127.0.0.1:${watching}/main`, master, replica }
 }

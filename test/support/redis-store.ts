@@ -20,3 +20,14 @@ export async function back(store: Store): Promise<void> {
     ),
   )
 }
+
+/** Listens from now on; each call of what it answers resolves once there was news since the last one. The first is that it can listen. */
+export function newsOf(store: SharedStore): () => Promise<void> {
+  let came = 0
+  let heard = 0
+  store.onNews(() => came++)
+  return async () => {
+    await until('news', async () => came > heard)
+    heard = came
+  }
+}
