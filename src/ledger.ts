@@ -56,7 +56,7 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
     return mine
   }
 
-  const apply = ({ documents, heard, facts, beats }: News, at: number) => {
+  const apply = ({ documents, heard, facts, beats, first = false }: News, at: number) => {
     // First: whoever hears that a gateway is back has to know the beat that it came back with.
     if (beats.size > 0) state.apply({ kind: 'beats', beats, at })
     const { world } = state.snapshot
@@ -69,7 +69,7 @@ export function createLedger({ state, store, definitions }: LedgerOptions): Ledg
     }
     const news: Partial<Documents> = Object.fromEntries(Object.entries(documents).filter(isNews))
     if (Object.keys(news).length + heard.length + facts.length === 0) return
-    state.apply({ kind: 'committed', documents: news, facts, heard, at })
+    state.apply({ kind: 'committed', documents: news, facts, heard, first, at })
   }
 
   /** What decisions were made from has to stand still: who serves follows from all of it. */

@@ -277,6 +277,22 @@ test('what others committed comes in between two commits, and their facts are he
   ])
 })
 
+test('what the first news since a start brings was told before; what ends it is told', async t => {
+  const { store, state, ledger } = await open()
+  const told: string[] = []
+  state.onFact(({ kind, subject }) => told.push(`${kind} ${subject}`))
+  const become = (a: typeof up | typeof down, first: boolean) =>
+    ledger.takeIn(async () => {
+      store.put({ liveness: { ...store.documents.liveness.value, gateways: { a, b: up } } })
+      return { documents: { liveness: store.documents.liveness }, heard: [], facts: [], beats: new Map(), first }
+    })
+  await become(down, true)
+  t.equal(state.snapshot.pools.p?.plan.choices[0]?.gateway, 'b')
+  t.strictSame(told, [])
+  await become(up, false)
+  t.strictSame(told, ['pool_failover_restored p'])
+})
+
 test('a store that cannot be asked for news changes nothing', async t => {
   const { state, ledger } = await open()
   const before = state.snapshot

@@ -38,14 +38,19 @@ export interface Advance {
   readonly facts: readonly FactDraft[]
 }
 
-/**
- * The first snapshot of a process. What is already so when it starts was told before, by whoever saw it begin; only what may be so
- * because a host name was not looked up yet never was.
- */
+/** The first snapshot of a process. */
 export function begin(world: World): Snapshot {
-  const snapshot = buildSnapshot(world, null, 'all')
+  return toldBefore(buildSnapshot(world, null, 'all'))
+}
+
+/**
+ * What is already so when a process hears of it first was told before, by whoever saw it begin; only what may be so because a host name was not
+ * looked up yet never was.
+ */
+function toldBefore(snapshot: Snapshot): Snapshot {
+  const { sight } = snapshot.world
   const unresolved = ({ members }: PoolView) => members.some(({ cause }) => cause === 'unresolved')
-  return withSight(snapshot, { ...world.sight, told: tell(snapshot, world.sight.told, 0, unresolved).told })
+  return withSight(snapshot, { ...sight, told: tell(snapshot, sight.told, 0, unresolved).told })
 }
 
 export function advance(snapshot: Snapshot, event: Event): Advance | null {
@@ -162,11 +167,13 @@ function onLoaded(snapshot: Snapshot, { definitions, changed, at }: Extract<Even
 }
 
 function onCommitted(snapshot: Snapshot, event: Extract<Event, { kind: 'committed' }>): Advance {
-  const { documents, facts, heard = [], at } = event
+  const { documents, facts, heard = [], first = false, at } = event
   const { sight } = snapshot.world
   // What another replica tells of itself has not happened here.
   const told = hear(sight.told, [...heard.filter(({ replica }) => replica === undefined), ...facts])
-  return onDocuments(snapshot, documents, { ...sight, told, hints: heedHints(sight.hints, heard, at) }, at)
+  const step = onDocuments(snapshot, documents, { ...sight, told, hints: heedHints(sight.hints, heard, at) }, at)
+  if (!first) return step
+  return { snapshot: toldBefore(withSight(step.snapshot, { ...step.snapshot.world.sight, told })), facts: [] }
 }
 
 function onDocuments(snapshot: Snapshot, documents: Partial<Documents>, sight: Sight, at: number): Advance {

@@ -75,6 +75,8 @@ export type Event =
       readonly facts: readonly Fact[]
       /** What other replicas have told meanwhile, of the cluster and of themselves. */
       readonly heard?: readonly Fact[]
+      /** What the documents bring has been told before this replica heard anything. */
+      readonly first?: boolean
       readonly at: number
     }
 

@@ -132,6 +132,8 @@ export interface News {
   readonly facts: readonly Fact[]
   /** Beats that other replicas heard. */
   readonly beats: Beats
+  /** The first news since a start that went by an own copy: what others told until now is not among them. */
+  readonly first?: boolean
 }
 
 /** What a replica says of itself to the others. */

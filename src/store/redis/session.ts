@@ -205,14 +205,16 @@ export function createSession(options: SessionOptions): Session {
       auditEnd = { seq: Number(seq), hash }
       const theirTags = Object.fromEntries((changed as Changed).map(([name, , tag]) => [name, tag]))
       if (Object.keys(documents).length > 0 || isNew) learn(documents, theirTags)
+      const first = cursor === ''
       // Also where it is before what was heard: that stream has lost its end.
       cursor = last as string
-      const news = told as readonly Entry[]
-      const heard = news.filter(entry => field(entry, 'origin') !== origin)
-      const own = news.filter(entry => field(entry, 'origin') === origin && !written.delete(field(entry, 'id')))
+      const entries = told as readonly Entry[]
+      const heard = entries.filter(entry => field(entry, 'origin') !== origin)
+      const own = entries.filter(entry => field(entry, 'origin') === origin && !written.delete(field(entry, 'id')))
       // What this replica told of itself was told when it happened.
       const facts = own.map(factOf).filter(({ replica }) => replica === undefined)
-      return { documents, heard: heard.map(factOf), facts, beats: readBeats(beats as readonly string[], origin) }
+      const news = { documents, heard: heard.map(factOf), facts, beats: readBeats(beats as readonly string[], origin) }
+      return first ? { ...news, first } : news
     },
     wrote({ revision, documents, tag, facts }) {
       for (const { id } of facts) written.add(id)
