@@ -6,7 +6,7 @@ import { writeAtRandom } from '../support/shared-writes.ts'
 test(`admins on three replicas while Redis comes and goes: what they were told is true (seed ${seed})`, {
   skip: withoutRedis(),
 }, async t => {
-  const tally = await writeAtRandom(t, 1_000, seed)
+  const tally = await writeAtRandom(t, 500, seed)
   t.comment(JSON.stringify(tally))
-  t.ok(tally.done > 100, 'something was done')
+  t.ok(tally.done > 50, 'something was done')
 })
