@@ -92,8 +92,8 @@ export interface Admin extends AsyncDisposable {
 
 /** Bytes of a request body. */
 const MOST_BODY = 64 * 1024
-/** Connections at once; streams count. */
-const MOST_CONNECTIONS = 512
+/** Connections at once; streams count. A thousand gateways that keep theirs may all have come here, since the other replicas are away. */
+const MOST_CONNECTIONS = 2_048
 /** Ms. */
 const HEAD_TIMEOUT = 10_000
 const REQUEST_TIMEOUT = 30_000

@@ -48,6 +48,21 @@ test('metrics are text for Prometheus', async t => {
   t.equal(await response.text(), 'up 1\n')
 })
 
+test('every beat is answered by the definitions that hold when it comes', async t => {
+  await using it = await testAdmin()
+  const answers = async () => [await (await it.beat('home')).json(), await (await it.beat('home')).json()]
+  const before = { interval: '10s', definitions_revision: 1, accepted: true }
+  t.strictSame(await answers(), [before, before])
+  const init = {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/json' },
+    body: '{"gateway_down_threshold":"9s"}',
+  }
+  t.equal((await it.ask(api('/settings'), init)).status, 200)
+  const after = { interval: '3s', definitions_revision: 3, accepted: true }
+  t.strictSame(await answers(), [after, after])
+})
+
 test('a beat is taken, and tells when the next is expected', async t => {
   await using it = await testAdmin()
   const response = await it.beat('home', {

@@ -26,6 +26,7 @@ routes: [{ name: all, target: { pool: main } }]
     [/^gatepool_upstream_connect_duration_seconds_bucket\{pool="main",le="\+Inf"\} 1$/m, 'one connection serves all'],
     [/^gatepool_upstream_connect_duration_seconds_count\{pool="main"\} 1$/m, 'how many'],
     [/^gatepool_event_loop_lag_seconds \d/m, 'the lag'],
+    [/^nodejs_eventloop_lag_p99_seconds \d/m, 'the lag as prom-client names it'],
     [/^gatepool_store_up 1$/m, 'the store'],
     [/^gatepool_pool_serving\{pool="main",gateway="a"\} 1$/m, 'who serves'],
   ] as const)
