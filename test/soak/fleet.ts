@@ -94,7 +94,7 @@ const beating = setInterval(() => {
 stack.defer(() => clearInterval(beating))
 
 console.log(`${count} gateways beat every ${INTERVAL / 1000} s through ${replicas.length} replicas`)
-for (const replica of replicas) await reaches(replica, count, INTERVAL * 3)
+for (const replica of replicas) await reaches(replica, count, INTERVAL * 6)
 pace = HASTE
 await pause(warmUp * 1000)
 pace = 0

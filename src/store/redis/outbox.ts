@@ -63,7 +63,7 @@ export function createOutbox({ ask, origin, channel, tokens }: OutboxOptions): O
     while (beats !== sentBeats || uses !== null) {
       const [theseBeats, theseUses] = [beats, uses]
       uses = null
-      const news = [...each(theseBeats)].filter(({ beat }) => !sent.has(beat))
+      const news = [...each(theseBeats, sentBeats)].filter(({ beat }) => !sent.has(beat))
       const known = theseUses === null ? [] : tokens().flatMap(id => [id, own(theseUses, id) ?? 0])
       if (news.length > 0 || known.length > 0) {
         const said = news.flatMap(({ place, beat }) => [place, beat.at, JSON.stringify(beat.said)])
@@ -116,8 +116,10 @@ export function createOutbox({ ask, origin, channel, tokens }: OutboxOptions): O
   }
 }
 
-/** Every beat, with its place: `GATEWAY/INSTANCE`. */
-function* each(beats: Beats): Generator<{ readonly place: string; readonly beat: Beat }> {
-  for (const [gateway, instances] of beats)
+/** Every beat, with its place: `GATEWAY/INSTANCE`; without those of gateways that are in `known` as they are. */
+function* each(beats: Beats, known?: Beats): Generator<{ readonly place: string; readonly beat: Beat }> {
+  for (const [gateway, instances] of beats) {
+    if (known?.get(gateway) === instances) continue
     for (const [instance, beat] of Object.entries(instances)) yield { place: `${gateway}/${instance}`, beat }
+  }
 }
