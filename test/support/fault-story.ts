@@ -28,6 +28,8 @@ export interface FaultReport {
   readonly movedAfter: number
   /** From the death of the third gateway, which nobody sent to, until checks had it ejected. */
   readonly checkedAfter: number
+  /** It was over before both had died, though it does not end by itself. */
+  readonly endedEarly: boolean
   /** From the end of the fault, which is its begin where it ends by itself, until every replica had the store and saw the others. */
   readonly backAfter: number
   /** From the end of the fault until a change at one replica held at all of them. */
@@ -54,7 +56,7 @@ interface Meanwhile {
  * meanwhile, and the second one does not beat for as long.
  */
 export async function throughFault(t: Scope, fault: RedisFault, hold = 0): Promise<FaultReport> {
-  const { redis, home, far, replicas, beats, token, traffic } = await setUp(t, fault)
+  const { redis, home, far, replicas, beats, token, traffic } = await setUp(t, fault, hold)
   const { answered } = traffic
   const all = (is: (replica: TestReplica) => Promise<boolean>) =>
     until('all three', async () => (await Promise.all(replicas.map(is))).every(Boolean))
@@ -84,6 +86,8 @@ export async function throughFault(t: Scope, fault: RedisFault, hold = 0): Promi
     hasTraffic('nas', died),
     ejected.then(() => performance.now() - died),
   ])
+  const stores = await Promise.all(replicas.map(async replica => (await replica.status()).store))
+  const endedEarly = redis.end !== undefined && stores.some(({ available }) => available)
 
   await redis.end?.()
   const ended = redis.end === undefined ? began : performance.now()
@@ -112,6 +116,7 @@ export async function throughFault(t: Scope, fault: RedisFault, hold = 0): Promi
     meanwhile: noticed.map(({ meanwhile }) => meanwhile),
     movedAfter,
     checkedAfter,
+    endedEarly,
     backAfter,
     agreedAfter,
     lost: told('store_lost'),
@@ -122,7 +127,7 @@ export async function throughFault(t: Scope, fault: RedisFault, hold = 0): Promi
 
 /** What of a report is not as it should be; `slack`: ms that convergence may take longer. */
 export function broken(report: FaultReport, { codes }: RedisFault, slack = 0): string[] {
-  const { failed, strayed, meanwhile, lost, recovered, downs, agreedAfter } = report
+  const { failed, strayed, meanwhile, endedEarly, lost, recovered, downs, agreedAfter } = report
   const isRight = ({ change, token, ready }: Meanwhile) =>
     change.status === 503 &&
     codes.some(code => code === change.code) &&
@@ -134,6 +139,7 @@ export function broken(report: FaultReport, { codes }: RedisFault, slack = 0): s
     ...(failed.length > 0 ? [`failed: ${failed.join()}`] : []),
     ...(strayed > 0 ? [`${strayed} requests moved without cause`] : []),
     ...meanwhile.filter(said => !isRight(said)).map(said => `meanwhile: ${JSON.stringify(said)}`),
+    ...(endedEarly ? ['it was over too early to show anything'] : []),
     ...(once(lost) && once(recovered) ? [] : [`told: ${lost.join()} lost, ${recovered.join()} recovered`]),
     ...(downs === 1 ? [] : [`told ${downs} times that a gateway is down, of one`]),
     ...(agreedAfter < CONVERGENCE + slack ? [] : [`agreed after ${Math.round(agreedAfter)} ms`]),
@@ -152,8 +158,8 @@ interface Scene {
 }
 
 /** Three gateways as processes, and three replicas that all know them and each other, with traffic through them. */
-async function setUp(t: Scope, fault: RedisFault): Promise<Scene> {
-  const redis = await fault.start(t)
+async function setUp(t: Scope, fault: RedisFault, hold: number): Promise<Scene> {
+  const redis = await fault.start(t, hold)
   const gateways = await Promise.all(GATEWAYS.map(name => startGateway(name, ADMIN_TOKEN, OWN_HOST)))
   for (const gateway of gateways) t.teardown(() => gateway[Symbol.asyncDispose]())
   const [home, , far] = gateways as [SampleGateway, SampleGateway, SampleGateway]

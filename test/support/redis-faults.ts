@@ -13,8 +13,8 @@ export interface RedisFault {
   readonly title: string
   /** What changes by the API are refused with meanwhile: one of these. */
   readonly codes: readonly ErrorCode[]
-  /** Starts Redis. */
-  start(t: Scope): Promise<Victim>
+  /** Starts Redis. What cannot be ended at will lasts `least` ms and a little. */
+  start(t: Scope, least: number): Promise<Victim>
 }
 
 export interface Victim {
@@ -47,10 +47,10 @@ function ofOne(
   }
 }
 
-/** Keys that a server takes its time to load, with `key-load-delay`; it looks at its clients after each 1,024 of them. */
-const BALLAST = 12_000
-/** µs a key. */
+/** What a server takes for each key that it loads, µs; it looks at its clients after each 1,024 of them. */
 const LOAD_DELAY = 500
+/** Ms that are enough to see what a fault does. */
+const A_LITTLE = 6_000
 
 export const REDIS_FAULTS: readonly RedisFault[] = [
   ofOne('is killed', ['store_unavailable'], { begin: redis => redis.kill(), end: redis => redis.start() }),
@@ -126,14 +126,15 @@ function isLoading(): RedisFault {
   return {
     title: 'is still `LOADING`',
     codes: ['store_unavailable'],
-    async start(t) {
+    async start(t, least) {
       const redis = await startRedis(t, { appendonly: 'yes', 'key-load-delay': String(LOAD_DELAY) })
       let loaded: Promise<void> | undefined
       return {
         url: redis.url,
         async begin() {
           const ballast = redis.client.pipeline()
-          for (let n = 0; n < BALLAST; n++) ballast.set(`ballast:${n}`, '')
+          const keys = ((least + A_LITTLE) * 1_000) / LOAD_DELAY
+          for (let n = 0; n < keys; n++) ballast.set(`ballast:${n}`, '')
           await ballast.exec()
           await redis.kill()
           loaded = redis.start()
