@@ -90,8 +90,8 @@ export const REDIS_FAULTS: readonly RedisFault[] = [
   {
     title: 'loses its master, and a Sentinel names another',
     codes: ['store_unavailable'],
-    async start(t) {
-      const { url, master, replica } = await startSentinel(t, 3_000)
+    async start(t, least) {
+      const { url, master, replica } = await startSentinel(t, least + A_LITTLE)
       return {
         url,
         begin: () => master.kill(),
