@@ -75,7 +75,6 @@ test('the serving member is killed under load: POSTs fail at most in its hands, 
   t.teardown(() => agent.destroy())
   const posted: Posted[] = []
   const first = Promise.withResolvers<void>()
-  let underWay = 0
   let last = Number.POSITIVE_INFINITY
   let gone = false
   let next = 0
@@ -84,17 +83,17 @@ test('the serving member is killed under load: POSTs fail at most in its hands, 
     while (posted.length < last) {
       const id = String(next++)
       const before = !gone
-      underWay++
       posted.push({ id, before, ...(await post(`${url.web}/?bytes=10&late=10`, id, agent)) })
-      underWay--
       if (posted.length === ENOUGH) first.resolve()
     }
   }
   const clients = Array.from({ length: CLIENTS }, client)
   await first.promise
-  const inItsHands = underWay
+  const answered = posted.length
   await a.kill()
   gone = true
+  // Those that were under way, and those that were sent until it was seen to be gone.
+  const inItsHands = next - answered
   last = posted.length + ENOUGH
   await Promise.all(clients)
 
