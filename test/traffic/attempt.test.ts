@@ -364,7 +364,7 @@ test('passive health: three failures in a row eject, a passed trial brings back'
       await using origin = await rawUpstream(peer => (ill ? script(peer) : answering(ok('a'))(peer)))
       await using other = await rawUpstream(answering(ok('b')))
       await using engine = await startPool([origin.port, other.port], {
-        pool: { failback_cooldown: '0s', passive: { ejection: '150ms' } },
+        pool: { failback_cooldown: '0s', passive: { ejection: '1s' } },
         trials: true,
       })
       const ask = async () => {
