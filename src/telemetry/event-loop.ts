@@ -7,7 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client'
 
 /** Ms between two looks. A delay that is shorter may fall between them, and is seen when it comes again. */
-const EVERY = 250
+const EVERY = 100
 /** Ms after which prom-client's own monitor fires: the longest that a timer takes. */
 const NEVER = 2 ** 31 - 1
 

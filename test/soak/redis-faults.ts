@@ -85,6 +85,6 @@ A replica in charge that stood still (\`SIGSTOP\`) for ${ms(paused.stoodStill)},
 what the others had decided ${ms(paused.caughtUpAfter)} after it went on. The change on old knowledge that had waited for it got ${paused.staleChange}, beats that had
 waited for it brought nobody back (told ${paused.returns} times), and of ${paused.requests.toLocaleString('en')} requests to the other two ${paused.failed.length} failed.
 
-Measured on ${cpus().length} processors (${cpus()[0]?.model.trim()}), ${process.version}; when it began, ${load} processes were waiting for one.
+Measured on ${cpus().length} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}; when it began, ${load} processes were waiting for one.
 `
 }
