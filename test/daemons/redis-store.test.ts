@@ -10,7 +10,7 @@ import { openRedisStore } from '../../src/store/redis/redis.ts'
 import { testContract } from '../store/contract.ts'
 import { asked, beats, CLUSTER, draft, local, values } from '../store/samples.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
-import { startCluster, startSentinel } from '../support/redis-groups.ts'
+import { CHOSEN_WITHIN, startCluster, startSentinel } from '../support/redis-groups.ts'
 import { back, newsOf, storeIn } from '../support/redis-store.ts'
 import { until } from '../support/until.ts'
 
@@ -219,10 +219,9 @@ test('when a master dies, the one that a Sentinel names goes on with what it has
   t.equal(await master.client.wait(1, 5_000), 1, 'it is at the replica')
   await master.kill()
   t.match(await put(store, { documents: values(2) }), { kind: 'refusal', code: 'store_unavailable' })
-  await until('it can be written again', async () => {
-    const again = await put(store, { expect: { holds: 1 }, documents: { holds: values(2).holds } })
-    return again.kind === 'written'
-  })
-  t.match((await store.read()).holds, { revision: 2 })
+  // Whatever stands: one of these may have been taken without an answer.
+  const again = async () => (await put(store, { documents: { holds: values(2).holds } })).kind === 'written'
+  await until('it can be written again', again, CHOSEN_WITHIN)
+  t.ok((await store.read()).holds.revision >= 2)
   t.strictSame(ids(await store.events({ limit: 10 })), ['1-1'])
 })

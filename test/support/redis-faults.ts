@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { ErrorCode } from '../../src/errors.ts'
 import type { Scope } from './launch.ts'
 import { type RedisServer, startRedis } from './redis.ts'
-import { startCluster, startSentinel } from './redis-groups.ts'
+import { CHOSEN_WITHIN, startCluster, startSentinel } from './redis-groups.ts'
 import { CLUSTER } from './replicas.ts'
 import { until } from './until.ts'
 
@@ -95,7 +95,12 @@ export const REDIS_FAULTS: readonly RedisFault[] = [
       return {
         url,
         begin: () => master.kill(),
-        end: () => until('another master', async () => /^role:master/m.test(await replica.client.info('replication'))),
+        end: () =>
+          until(
+            'another master',
+            async () => /^role:master/m.test(await replica.client.info('replication')),
+            CHOSEN_WITHIN,
+          ),
       }
     },
   },

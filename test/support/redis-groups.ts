@@ -47,6 +47,9 @@ export async function startCluster(t: Scope): Promise<TestCluster> {
   }
 }
 
+/** Ms in which it has chosen. A Sentinel that was not run for two seconds, or whose clock jumped, does nothing for half a minute (TILT). */
+export const CHOSEN_WITHIN = 90_000
+
 /** A master, and a replica of it that takes its place once it was away for `downAfter` ms. */
 export async function startSentinel(
   t: Scope,
