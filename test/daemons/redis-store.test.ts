@@ -10,9 +10,8 @@ import { openRedisStore } from '../../src/store/redis/redis.ts'
 import { testContract } from '../store/contract.ts'
 import { asked, beats, CLUSTER, draft, local, values } from '../store/samples.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
-import { CHOSEN_WITHIN, startCluster, startSentinel } from '../support/redis-groups.ts'
+import { startCluster } from '../support/redis-groups.ts'
 import { back, newsOf, storeIn } from '../support/redis-store.ts'
-import { until } from '../support/until.ts'
 
 const skip = withoutRedis()
 const put = (store: Store, rest: Partial<Write>) =>
@@ -209,19 +208,4 @@ test('a Redis Cluster holds all of a gatepool cluster in one slot', { skip }, as
   await heard()
   t.match(await put(other, { expect: { holds: 1 }, documents: { holds: values(3).holds } }), { kind: 'conflict' })
   t.equal((await other.events({ limit: 10 })).length > 0, true)
-})
-
-test('when a master dies, the one that a Sentinel names goes on with what it has', { skip }, async t => {
-  const { url, master } = await startSentinel(t)
-  const store = await storeIn(url)
-  t.teardown(() => store[Symbol.asyncDispose]())
-  t.match(await put(store, { documents: values(1), facts: [draft('x')] }), { kind: 'written', revision: 1 })
-  t.equal(await master.client.wait(1, 5_000), 1, 'it is at the replica')
-  await master.kill()
-  t.match(await put(store, { documents: values(2) }), { kind: 'refusal', code: 'store_unavailable' })
-  // Whatever stands: one of these may have been taken without an answer.
-  const again = async () => (await put(store, { documents: { holds: values(2).holds } })).kind === 'written'
-  await until('it can be written again', again, CHOSEN_WITHIN)
-  t.ok((await store.read()).holds.revision >= 2)
-  t.strictSame(ids(await store.events({ limit: 10 })), ['1-1'])
 })
