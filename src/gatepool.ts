@@ -48,6 +48,8 @@ export interface Gatepool extends AsyncDisposable {
   readonly admin: { readonly host: string; readonly port: number }
   /** Its own listener for metrics; null: there is none. */
   readonly metrics: { readonly host: string; readonly port: number } | null
+  /** The listener that takes heartbeats alone; null: there is none. */
+  readonly heartbeats: { readonly host: string; readonly port: number } | null
   /** The bootstrap administrator's. */
   readonly token: string
   listeners(): readonly { readonly name: string; readonly address: string }[]
@@ -185,6 +187,9 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
       log,
     }).catch(cannotListen('the admin API', config.admin.listen)),
   )
+  const { listen: ofBeats } = config.heartbeats ?? {}
+  const heartbeats =
+    ofBeats && (await admin.takeBeats(ofBeats).catch(cannotListen('the listener for heartbeats', ofBeats)))
   const { listen: page } = config.metrics ?? {}
   const metricsPage =
     page && building.use(await serveMetrics(page, metrics.render).catch(cannotListen('the metrics', page)))
@@ -194,6 +199,7 @@ export async function startGatepool({ config, path, env, log: givenLog }: Gatepo
     state,
     admin: admin.address,
     metrics: metricsPage?.address ?? null,
+    heartbeats: heartbeats ?? null,
     token,
     listeners: traffic.listeners,
     reload: reload.now,

@@ -30,9 +30,10 @@ async function run({ config: path }: { readonly config: string }): Promise<numbe
   // Listens to signals before it says that it runs: whoever waits for that line may send one at once.
   const stopped = untilStopped(gatepool)
   const where = gatepool.listeners().map(({ name, address }) => `${name} on ${address}`)
-  const { admin, metrics } = gatepool
+  const { admin, metrics, heartbeats } = gatepool
   where.push(`admin on ${admin.host}:${admin.port}`)
   if (metrics !== null) where.push(`metrics on ${metrics.host}:${metrics.port}`)
+  if (heartbeats !== null) where.push(`heartbeats on ${heartbeats.host}:${heartbeats.port}`)
   process.stderr.write(`gatepool listens: ${where.join(', ')}\n`)
   await stopped
   return 0

@@ -19,7 +19,7 @@ import type { Logger } from './telemetry/log.ts'
 const SETTLE = 200
 
 /** What may not change while the process runs. */
-const FIXED = ['admin', 'metrics', 'store', 'cluster', 'replica', 'definitions'] as const
+const FIXED = ['admin', 'metrics', 'heartbeats', 'store', 'cluster', 'replica', 'definitions'] as const
 
 export interface ReloadOptions {
   readonly path: string

@@ -9,6 +9,7 @@ import { serializerCompiler } from 'fastify-type-provider-zod'
 import type { z } from 'zod'
 import { realClock } from '../clock.ts'
 import { check, type Finding } from '../config/findings.ts'
+import type { OwnListeners } from '../config/references.ts'
 import type { Config } from '../config/schema.ts'
 import type { Announcement } from '../core/nouns.ts'
 import type { Adopted, AuditDraft, Replica, Store } from '../core/store.ts'
@@ -33,7 +34,7 @@ import { watchUses } from './uses.ts'
 import { refuseFindings } from './written.ts'
 
 export interface AdminOptions {
-  readonly listen: { readonly host: string; readonly port: number }
+  readonly listen: Place
   /** Of the bootstrap administrator. */
   readonly token: string
   readonly cluster: string
@@ -49,7 +50,7 @@ export interface AdminOptions {
   hear(gateway: string, instance: string, said: Announcement): Promise<{ readonly interval: number } | Refusal>
   listeners(): readonly ListenerView[]
   /** What this replica's file says at the moment of what definitions may refer to. */
-  file(): Pick<Config, 'admin' | 'listeners'>
+  file(): OwnListeners & Pick<Config, 'listeners'>
   /** The replicas of the cluster, where there may be several. */
   readonly replicas?: ReplicasView
   /** Why no traffic should be sent here; empty: it may. */
@@ -85,9 +86,16 @@ export interface ListenerView {
   readonly open: boolean
 }
 
+interface Place {
+  readonly host: string
+  readonly port: number
+}
+
 export interface Admin extends AsyncDisposable {
   /** Where it listens; the port is the one that the system picked if 0 was asked for. */
-  readonly address: { readonly host: string; readonly port: number }
+  readonly address: Place
+  /** Takes heartbeats, and nothing else, at one more place, as long as this listens; rejects when it cannot. Answers where. */
+  takeBeats(listen: Place): Promise<Place>
 }
 
 /** Bytes of a request body. */
@@ -113,7 +121,6 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     access: () => world().access.value,
     now: options.store.now,
   })
-  const app = createApp()
   const handlers = createHandlers({
     ...options,
     streams,
@@ -124,31 +131,43 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   })
 
   const definitions = () => world().definitions.value
-  guard(app, { authenticate, guesses: createGuesses(clock.now), uses, definitions })
-  answerErrors(app, options.log)
-  await app.register(async scope => addEndpoints(scope, handlers))
-
-  app.server.maxConnections = MOST_CONNECTIONS
-  try {
-    await app.listen({ host: options.listen.host, port: options.listen.port })
-  } catch (error) {
-    streams[Symbol.dispose]()
-    uses[Symbol.dispose]()
-    await app.close()
-    throw error
-  }
-  // A listener on a port is what was asked for, so the address has a port.
-  const { address, port } = app.server.address() as AddressInfo
-  return {
-    address: { host: address, port },
-    async [Symbol.asyncDispose]() {
-      streams[Symbol.dispose]()
+  const guarding = { authenticate, guesses: createGuesses(clock.now), uses, definitions }
+  const rooms = new AsyncDisposableStack()
+  rooms.use(uses)
+  const open = async (listen: Place, ids: readonly EndpointId[]): Promise<Place> => {
+    const app = createApp()
+    guard(app, guarding)
+    answerErrors(app, options.log)
+    await app.register(async scope => addEndpoints(scope, handlers, ids))
+    rooms.defer(async () => {
       using _ = clock.after(LAST_WORDS, () => app.server.closeAllConnections())
       await app.close()
-      uses[Symbol.dispose]()
-    },
+    })
+    app.server.maxConnections = MOST_CONNECTIONS
+    await app.listen({ host: listen.host, port: listen.port })
+    // A listener on a port is what was asked for, so the address has a port.
+    const { address, port } = app.server.address() as AddressInfo
+    return { host: address, port }
+  }
+  const close = () => {
+    // Before the rest, which would wait for them.
+    streams[Symbol.dispose]()
+    return rooms.disposeAsync()
+  }
+  try {
+    return {
+      address: await open(options.listen, Object.keys(endpoints) as EndpointId[]),
+      takeBeats: listen => open(listen, OF_BEATS),
+      [Symbol.asyncDispose]: close,
+    }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
+
+/** What the listener for heartbeats answers. */
+const OF_BEATS: readonly EndpointId[] = ['beat', 'live']
 
 function createApp(): FastifyInstance {
   const run = randomBytes(8).toString('hex')
@@ -228,9 +247,9 @@ function answerErrors(app: FastifyInstance, log: Logger): void {
 /** Those that get an answer on a path that is there. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
-function addEndpoints(app: FastifyInstance, handlers: Handlers): void {
+function addEndpoints(app: FastifyInstance, handlers: Handlers, ids: readonly EndpointId[]): void {
   const taken = new Map<string, string[]>()
-  for (const id of Object.keys(endpoints) as EndpointId[]) {
+  for (const id of ids) {
     const { method, path, query, body, most_body, answer, raw }: Endpoint = endpoints[id]
     const heads = method === 'GET' && raw === undefined
     taken.set(path, [...(taken.get(path) ?? []), method, ...(heads ? ['HEAD'] : [])])

@@ -12,7 +12,7 @@ import {
   settings as settingsSchema,
 } from '../config/definitions.ts'
 import { check, type Finding, type Path, pathText } from '../config/findings.ts'
-import { checkDefinitions } from '../config/references.ts'
+import { checkDefinitions, type OwnListeners } from '../config/references.ts'
 import type { Config } from '../config/schema.ts'
 import type { Check } from '../core/edits.ts'
 import type { Item, Kind } from '../core/edits-objects.ts'
@@ -127,7 +127,7 @@ export const notSent: Places = () => undefined
  * How definitions are checked as a whole. `file` is what this replica's file says of listeners. What was wrong before (a listener that
  * the file has no more, say) is nobody's fault now, and does not keep people from changing something else.
  */
-export function checker(file: () => Pick<Config, 'admin' | 'listeners'>, places: Places): Check {
+export function checker(file: () => OwnListeners & Pick<Config, 'listeners'>, places: Places): Check {
   return (next, before) => {
     const found = checkDefinitions(next, file())
     if (found.length === 0) return null

@@ -20,7 +20,7 @@ const none = (value: unknown): boolean => Array.isArray(value) && value.length =
 
 const rows: readonly Row[] = [
   { at: 'admin.tls', what: 'TLS on the admin listener' },
-  { at: 'heartbeats', what: 'a listener for heartbeats' },
+  { at: 'heartbeats.tls', what: 'TLS on the listener for heartbeats' },
   { at: 'listeners.*.protocol', runs: but('https'), what: 'a listener for HTTPS' },
   { at: 'listeners.*.certificates', runs: none, what: 'a listener for HTTPS' },
 ]

@@ -184,7 +184,7 @@ function asPlain(text: unknown): unknown {
 /** The entries of each section one by one, so that one bad entry does not hide what is wrong with the references of the others. */
 function sectionsOf(input: unknown): Sections {
   return {
-    admin: undefined,
+    own: {},
     listeners: entries(listener, input, 'listeners', ['protocol']),
     gateways: entries(gateway, input, 'gateways', ['liveness']),
     pools: entries(pool, input, 'pools', []),

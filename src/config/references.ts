@@ -14,9 +14,12 @@ export interface Entry<T> {
   readonly value: T | undefined
 }
 
+/** What of the file listens for people and agents, not for traffic. */
+export type OwnListeners = Partial<Pick<Config, 'admin' | 'metrics' | 'heartbeats'>>
+
 export interface Sections {
-  /** Where the admin API listens, if that is known. */
-  readonly admin: ListenAddress | undefined
+  /** What listens besides them, as far as that is known. */
+  readonly own: OwnListeners
   /** undefined: not known here, references to listeners are not checked. */
   readonly listeners: readonly Entry<Listener>[] | undefined
   readonly gateways: readonly Entry<Gateway>[]
@@ -28,11 +31,11 @@ export interface Sections {
  * Everything in `definitions` that does not fit together, with paths into that document. Routes' listeners are looked up among those
  * of `file`; without it they are taken as they are.
  */
-export function checkDefinitions(definitions: Definitions, file?: Pick<Config, 'admin' | 'listeners'>): Finding[] {
+export function checkDefinitions(definitions: Definitions, file?: OwnListeners & Pick<Config, 'listeners'>): Finding[] {
   const entries = <T extends { name: string }>(values: readonly T[]): Entry<T>[] =>
     values.map(value => ({ name: value.name, value }))
   return checkSections({
-    admin: file?.admin.listen,
+    own: file ?? {},
     listeners: file && entries(file.listeners),
     gateways: entries(definitions.gateways),
     pools: entries(definitions.pools),
@@ -41,14 +44,14 @@ export function checkDefinitions(definitions: Definitions, file?: Pick<Config, '
 }
 
 export function checkSections(sections: Sections): Finding[] {
-  const { admin, listeners = [], gateways, pools, routes } = sections
+  const { own, listeners = [], gateways, pools, routes } = sections
   const find = lookup(limitedHints(100))
   return [
     ...duplicateNames('listeners', listeners),
     ...duplicateNames('gateways', gateways),
     ...duplicateNames('pools', pools),
     ...duplicateNames('routes', routes),
-    ...sameAddresses(listeners, routes, admin),
+    ...sameAddresses(listeners, routes, own),
     ...checkListeners(listeners, routes),
     ...values(gateways).flatMap(([gateway, at]) => checkGateway(gateway, ['gateways', at])),
     ...checkPools(pools, names(gateways), find),
@@ -95,10 +98,9 @@ function duplicateNames(section: string, entries: readonly Entry<unknown>[]): Fi
 function sameAddresses(
   listeners: readonly Entry<Listener>[],
   routes: readonly Entry<Route>[],
-  admin: ListenAddress | undefined,
+  { admin, metrics, heartbeats }: OwnListeners,
 ): Finding[] {
   const taken = new Map<string, string>()
-  if (admin !== undefined) taken.set(joinHostPort(admin), 'the admin API')
   const take = (listen: ListenAddress, who: string, path: Path): Finding[] => {
     const address = joinHostPort(listen)
     const other = taken.get(address)
@@ -108,6 +110,9 @@ function sameAddresses(
     return [{ path, code: 'bad_request', message: `${other} listens there already` }]
   }
   return [
+    ...(admin === undefined ? [] : take(admin.listen, 'the admin API', ['admin', 'listen'])),
+    ...(metrics === undefined ? [] : take(metrics.listen, 'the page of metrics', ['metrics', 'listen'])),
+    ...(heartbeats === undefined ? [] : take(heartbeats.listen, 'what takes heartbeats', ['heartbeats', 'listen'])),
     ...values(listeners).flatMap(([{ name, listen }, at]) =>
       take(listen, `listener ${quote(name)}`, ['listeners', at, 'listen']),
     ),

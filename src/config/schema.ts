@@ -144,7 +144,7 @@ export const config = z.strictObject({
       tls: tlsServer.optional().meta({ description: 'HTTPS instead of HTTP' }),
     })
     .optional()
-    .meta({ description: 'A listener that takes heartbeats and nothing else' }),
+    .meta({ description: 'A listener that takes heartbeats, answers /livez, and nothing else' }),
   logging: logging.prefault({}).meta({ description: 'JSON lines on stdout' }),
   drain_delay: duration()
     .prefault('0s')

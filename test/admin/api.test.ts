@@ -99,6 +99,30 @@ test('a beat is taken, and tells when the next is expected', async t => {
   ])
 })
 
+test('where heartbeats are taken there is nothing else but life', async t => {
+  await using it = await testAdmin()
+  const { host, port } = await it.admin.takeBeats({ host: '127.0.0.1', port: 0 })
+  const there = `http://${host}:${port}`
+  const ask = (method: string, path: string, body?: object) =>
+    fetch(there + path, {
+      method,
+      headers: { authorization: `Bearer ${TOKEN}`, ...(body && { 'content-type': 'application/json' }) },
+      ...(body && { body: JSON.stringify(body) }),
+    })
+  const beat = { instance: 'home-1', state: 'ready' }
+  t.match(await (await ask('POST', api('/gateways/home/heartbeat'), beat)).json(), { accepted: true })
+  t.match(await (await it.ask(api('/gateways/home'))).json(), { state: 'up', instances: [{ instance: 'home-1' }] })
+  t.equal((await ask('POST', api('/gateways/home/heartbeat'), {})).status, 400, 'the shape is looked at')
+  t.equal((await ask('POST', api('/gateways/nobody/heartbeat'), beat)).status, 404)
+  const stranger = await fetch(`${there}${api('/gateways/home/heartbeat')}`, { method: 'POST' })
+  t.equal(stranger.status, 401)
+  t.strictSame(await (await fetch(`${there}/livez`)).json(), { status: 'alive' })
+  for (const path of ['/readyz', '/metrics', '/openapi.json', api('/status'), api('/gateways/home'), api('/tokens')])
+    t.match(await (await ask('GET', path)).json(), { code: 'not_found' }, path)
+  t.match(await (await ask('GET', api('/gateways/home/heartbeat'))).json(), { code: 'method_not_allowed' })
+  await t.rejects(it.admin.takeBeats({ host, port }), { code: 'EADDRINUSE' })
+})
+
 test('a beat may say what the definition says, and no more', async t => {
   await using it = await testAdmin()
   t.equal((await it.beat('home', { address: '127.0.0.1', http_port: 9101, weight: 100 })).status, 200)

@@ -136,7 +136,7 @@ test('without these parts the same file loads', t => {
 
 test('each of them is named, wherever it stands', t => {
   const refused: [input: unknown, path: string][] = [
-    [{ heartbeats: {} }, 'heartbeats'],
+    [{ heartbeats: { listen: '127.0.0.1:1', tls: {} } }, 'heartbeats.tls'],
     [{ listeners: [{}, { protocol: 'https' }] }, 'listeners[1].protocol'],
   ]
   for (const [input, path] of refused) {

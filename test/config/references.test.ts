@@ -222,6 +222,17 @@ test('one address, one listener: also among TCP routes; port 0 is another one ea
   t.strictSame(file([], [{ ...tcp, listen: '127.0.0.1:9900' }]), [
     'routes[0].listen: the admin API listens there already',
   ])
+  const own = config.parse({
+    ...{ version: 1, metrics: { listen: '127.0.0.1:9900' }, heartbeats: { listen: '127.0.0.1:9902' } },
+    listeners: [{ name: 'web', listen: '127.0.0.1:9902' }],
+  })
+  t.strictSame(
+    checkDefinitions(own, own).map(({ path, message }) => `${pathText(path)}: ${message}`),
+    [
+      'metrics.listen: the admin API listens there already',
+      'listeners[0].listen: what takes heartbeats listens there already',
+    ],
+  )
   const anywhere = { ...tcp, listen: '127.0.0.1:0' }
   t.strictSame(file([], [anywhere, { ...anywhere, name: 's' }]), [])
   t.strictSame(file([], [tcp, { ...tcp, name: 's' }]), ['routes[1]: matches the same requests as route "r"'])

@@ -37,6 +37,7 @@ admin:
   listen: 127.0.0.1:0
   token: \${GATEPOOL_ADMIN_TOKEN}   # bootstrap administrator
 metrics: { listen: 127.0.0.1:0 }
+heartbeats: { listen: 127.0.0.1:0 }
 definitions: store
 settings: { gateway_down_threshold: 90s }
 listeners:
@@ -98,6 +99,8 @@ test('a file in the form of the sample runs, and answers by host', async t => {
   )
   t.match(await get(url.web, 'example.net'), { status: 404, body: /no_route/ })
   t.match(await get(`${url.metrics}/metrics`, 'localhost'), { status: 200, body: /^gatepool_build_info/m })
+  t.match(await get(`${url.heartbeats}/livez`, 'localhost'), { status: 200, body: /alive/ })
+  t.match(await get(`${url.heartbeats}/metrics`, 'localhost'), { status: 401 })
   signal('SIGTERM')
   t.hasStrict(await ended, { code: 0, signal: null })
 })
