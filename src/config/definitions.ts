@@ -349,7 +349,7 @@ export const route = z.strictObject({
   max_sessions: COUNT.min(1).default(16_384).meta({ description: 'tcp, udp: connections or sessions at once' }),
   max_sessions_per_address: COUNT.min(1)
     .default(1024)
-    .meta({ description: '… of one client address; tcp: loopback exempt' }),
+    .meta({ description: '… of one client address; tcp: or one IPv6 /64, loopback exempt' }),
   accept_proxy: z
     .boolean()
     .default(false)

@@ -85,7 +85,9 @@ const limits = z.strictObject({
     .prefault('240B')
     .meta({ description: 'A body must bring this much a second, over 10s; 0B: off' }),
   max_connections: COUNT.default(10_000).meta({ description: 'Connections at once' }),
-  max_connections_per_address: COUNT.default(1024).meta({ description: 'From one address, loopback exempt' }),
+  max_connections_per_address: COUNT.default(1024).meta({
+    description: 'From one address, or one IPv6 /64; loopback exempt',
+  }),
 })
 
 export const listener = z.strictObject({

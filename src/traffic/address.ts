@@ -28,6 +28,19 @@ function familyOf(address: string): 'ipv4' | 'ipv6' {
   return isIPv6(address) ? 'ipv6' : 'ipv4'
 }
 
+/**
+ * What is counted as one client: an IPv4 address, or the first 64 bits of an IPv6 one, since a host has all the addresses behind them to
+ * itself. Of addresses as a socket tells them, without a leading zero in any group.
+ */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  const [before = '', after] = address.split('::')
+  const first = before === '' ? [] : before.split(':')
+  const last = after ? after.split(':') : []
+  while (first.length + last.length < 8) first.push('0')
+  return [...first, ...last].slice(0, 4).join(':')
+}
+
 export function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1'
 }

@@ -7,6 +7,7 @@ import { buildRoutes, type RouteTable } from '../../core/routes.ts'
 import type { AccessLog } from '../../telemetry/access.ts'
 import { type IsTrusted, isLoopback, plainAddress } from '../address.ts'
 import type { AttemptContext } from '../attempt.ts'
+import { PerAddress } from '../per-address.ts'
 import type { Sessions } from '../sessions.ts'
 import type { WaitingRoom } from '../waiting.ts'
 import type { Wire } from '../wire.ts'
@@ -55,7 +56,7 @@ export class HttpListener {
   /** Of proxies that have not said yet for whom they are. */
   readonly #proxied = new Set<ProxiedConnection>()
   readonly #spare: ClientConnection[] = []
-  readonly #perAddress = new Map<string, number>()
+  readonly #perAddress = new PerAddress()
   #routes: RouteTable<RouteRules | null> | null = null
   #definitions: unknown = null
   readonly #empty = Promise.withResolvers<void>()
@@ -159,10 +160,7 @@ export class HttpListener {
   left(connection: ClientConnection): void {
     this.#connections.delete(connection)
     this.counts.connectionsActive--
-    const { address } = connection.peer
-    const others = (this.#perAddress.get(address) ?? 1) - 1
-    if (others > 0) this.#perAddress.set(address, others)
-    else this.#perAddress.delete(address)
+    this.#perAddress.remove(connection.peer.address)
     if (this.draining && this.#connections.size === 0) this.#empty.resolve()
   }
 
@@ -200,12 +198,11 @@ export class HttpListener {
   }
 
   #open(socket: Socket, address: string, port: number): void {
-    const fromThere = this.#perAddress.get(address) ?? 0
-    if (fromThere >= this.config.limits.max_connections_per_address && !isLoopback(address)) {
+    if (this.#perAddress.of(address) >= this.config.limits.max_connections_per_address && !isLoopback(address)) {
       this.#refuse(socket)
       return
     }
-    this.#perAddress.set(address, fromThere + 1)
+    this.#perAddress.add(address)
     this.counts.connectionsActive++
     this.counts.connectionsTotal++
     const peer = createPeer(address, 'http', port, this.isTrusted)
