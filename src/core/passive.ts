@@ -37,14 +37,18 @@ export interface PassiveChange {
 
 const NO_POOLS: ReadonlySet<string> = new Set()
 
+/** Is a good answer of `upstream` no news, since nothing is held against it or its pool? It stays so for as long as the sight is the same. */
+export function isClean({ passive, failing }: Sight, upstream: Target): boolean {
+  // Keys hold a slash, so nothing inherited is found.
+  return passive[upstream.key] === undefined && !Object.hasOwn(failing, upstream.pool)
+}
+
 /** How an attempt ended. Null: nothing changed. */
 export function onOutcome(
   snapshot: Snapshot,
   { upstream, route, result, recent, at }: Extract<Event, { kind: 'outcome' }>,
 ): PassiveChange | null {
-  const { passive, failing } = snapshot.world.sight
-  // The usual case, a good answer from an upstream with a clean record, ends here. Keys hold a slash, so nothing inherited is found.
-  if (result === 'ok' && passive[upstream.key] === undefined && !Object.hasOwn(failing, upstream.pool)) return null
+  if (result === 'ok' && isClean(snapshot.world.sight, upstream)) return null
   if (result === 'ok') return onPassive(snapshot, upstream, { kind: 'success', route, at })
   const share = recent && recent.requests >= ENOUGH_REQUESTS ? recent.failures / recent.requests : 0
   const counted = result === 'status' ? route : ''

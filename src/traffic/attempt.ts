@@ -5,6 +5,7 @@
  */
 import { type AttemptEnd, after, type Circumstances } from '../core/after.ts'
 import type { FailureReason, Upstream } from '../core/nouns.ts'
+import { isClean } from '../core/passive.ts'
 import { measure } from '../core/policies/latency.ts'
 import type { Destination } from '../core/routes.ts'
 import type { ErrorCode } from '../errors.ts'
@@ -357,12 +358,17 @@ export class Attempt implements Circumstances {
 
   #report(result: 'ok' | FailureReason): void {
     const { state, now } = this.#context
-    if (this.slot === null || this.#entry === null) return
+    const { slot } = this
+    if (slot === null || this.#entry === null) return
     this.#told = true
-    const { upstream, counts, load, recent } = this.slot
+    const { upstream, counts, load, recent } = slot
     const route = this.#entry.route.name
     if (result === 'ok') {
-      state.apply({ kind: 'outcome', upstream, route, result, at: now() })
+      // The usual case, a good answer of whom nothing is held against, costs a look: as an event it would be 3 % of a small request.
+      const { sight } = state.snapshot.world
+      if (slot.cleanIn === sight) return
+      slot.cleanIn = isClean(sight, upstream) ? sight : null
+      if (slot.cleanIn === null) state.apply({ kind: 'outcome', upstream, route, result, at: now() })
       return
     }
     // It is still in flight, and ends with this.

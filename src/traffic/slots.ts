@@ -2,7 +2,7 @@
  * What traffic keeps of each upstream between requests: its load, and what a protocol holds open to it. Keyed by upstream, so that a
  * change of definitions keeps them; dropped when the snapshot no longer knows them.
  */
-import type { Choice, Plan, Snapshot, Upstream } from '../core/nouns.ts'
+import type { Choice, Plan, Sight, Snapshot, Upstream } from '../core/nouns.ts'
 import { own } from '../core/own.ts'
 import { poolOf, upstreamOf } from '../core/passive.ts'
 import { policies } from '../core/policies/policies.ts'
@@ -23,6 +23,8 @@ export interface Slot extends Candidate {
   /** Connects, answers and failures so far, for the metrics. */
   readonly counts: { requests: number; failures: number }
   readonly recent: Recent
+  /** The sight in which nothing was held against it when that was last looked at; null: there was something, or nobody looked. */
+  cleanIn: Sight | null
 }
 
 /** What a protocol keeps open to an upstream. */
@@ -240,6 +242,7 @@ export class Slots {
       held: this.#hold(upstream),
       counts: { requests: 0, failures: 0 },
       recent: new Recent(),
+      cleanIn: null,
     }
     this.#slots.set(upstream.key, slot)
     return slot
