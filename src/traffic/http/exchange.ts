@@ -9,6 +9,7 @@ import { hashText } from '../../core/policies/ip-hash.ts'
 import { matchRoute, type RouteEntry } from '../../core/routes.ts'
 import { type ErrorCode, type Refusal, refuse } from '../../errors.ts'
 import { Attempt, type Cookies } from '../attempt.ts'
+import { gather, MOST_GATHERED } from '../gather.ts'
 import { type Poured, TAKEN } from '../pour.ts'
 import type { Ticket } from '../waiting.ts'
 import type { ClientConnection } from './client.ts'
@@ -260,6 +261,8 @@ export class Exchange implements Served, Cookies {
     const untilClose = this.#reply.frame(head, minor)
     // A client that is still sending has not been heard to the end: no other request can follow on this connection.
     if (!this.#sending.whole || untilClose || this.#listener.draining) this.#persistent = false
+    // A last answer leaves at once: only then can the connection be closed behind it with a single call.
+    if (this.#sending.crowded && this.#persistent && isSmall(head)) gather(this.#client.socket)
     this.#reply.begin(head, this.#connectionField(), changes, attempt.cookieLine)
     this.#awaitAnswer()
     return true
@@ -446,4 +449,9 @@ export class Exchange implements Served, Cookies {
     if (!this.#persistent) return 'close'
     return this.#head.line.minor === 1 ? '' : 'keep-alive'
   }
+}
+
+/** Is it known to leave in one write? */
+function isSmall({ contentLength }: ResponseHead): boolean {
+  return contentLength >= 0 && contentLength <= MOST_GATHERED
 }

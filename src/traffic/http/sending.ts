@@ -4,6 +4,7 @@
  */
 import type { Refusal } from '../../errors.ts'
 import type { Attempt } from '../attempt.ts'
+import { gather, MANY, MOST_GATHERED } from '../gather.ts'
 import { SMALL_PART } from '../pour.ts'
 import type { ClientConnection } from './client.ts'
 import type { FieldChanges } from './field-changes.ts'
@@ -25,6 +26,8 @@ const NO_PATIENCE: Patience = { connect_timeout: 0, response_timeout: 0, respons
 export class Sending {
   /** The connection that the request was sent on, or will be. */
   upstream: UpstreamConnection | null = null
+  /** It left as one of many, so that its answer may wait for others, too; see `gather`. */
+  crowded = false
 
   readonly #client: ClientConnection
   readonly #listener: HttpListener
@@ -122,7 +125,10 @@ export class Sending {
     const attempt = this.#attempt
     upstream.begin(this.#served)
     attempt.sent = true
-    const writable = upstream.socket.write(this.#head + body.takeHeld(attempt.idempotent), 'latin1')
+    const text = this.#head + body.takeHeld(attempt.idempotent)
+    this.crowded = (attempt.slot?.load.inFlight ?? 0) >= MANY && body.done && text.length <= MOST_GATHERED
+    if (this.crowded) gather(upstream.socket)
+    const writable = upstream.socket.write(text, 'latin1')
     attempt.held = body.held
     this.#awaitMore()
     if (!body.done && writable) this.#readOn()
