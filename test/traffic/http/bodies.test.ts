@@ -4,11 +4,11 @@
  */
 import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { test } from 'tap'
 import { type Engine, startPool } from '../../support/engine.ts'
+import { listening } from '../../support/origin.ts'
 import { rest, within } from '../../support/raw-peer.ts'
 import { ok, rawUpstream } from '../../support/raw-upstream.ts'
 import { chance, seed } from '../../support/seed.ts'
@@ -80,16 +80,7 @@ async function origin(handle: Handler): Promise<{ readonly port: number } & Asyn
     const job = { size: Number(size), from: Number(from), framing: framing as Job['framing'] }
     handle(message, response, job).catch(() => response.destroy())
   })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
+  return listening(server)
 }
 
 function frame(response: ServerResponse, { size, framing }: Job): void {

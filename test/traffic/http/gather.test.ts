@@ -1,11 +1,11 @@
 /** Many small requests at once: what is written for them in one turn leaves together, and still each gets its own. */
 import { once } from 'node:events'
 import { Agent, createServer, get, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'tap'
 import { MANY, MOST_GATHERED } from '../../../src/traffic/gather.ts'
 import { startPool } from '../../support/engine.ts'
+import { listening } from '../../support/origin.ts'
 import { within } from '../../support/raw-peer.ts'
 
 /** At once; a turn in which they all come is one with much to gather. */
@@ -26,16 +26,7 @@ async function together() {
     }
   })
   server.keepAliveTimeout = 60_000
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    port: (server.address() as AddressInfo).port,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
+  return listening(server)
 }
 
 test('each client gets its own answer, small or not, on connections that stay and on others', async t => {
